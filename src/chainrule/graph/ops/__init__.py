@@ -1,0 +1,4 @@
+"""The rows of the op table, by family; each public function applies its row.
+
+Importing this package fills :data:`chainrule.graph.table.TABLE`, which is then closed.
+"""

@@ -1,0 +1,111 @@
+"""Shape and number type of a value, and the rules by which both combine.
+
+Broadcasting and promotion are NumPy's (NEP 50: a Python number adapts to the array beside it), with
+two deviations, both stated in ``docs/design``: arithmetic on booleans counts (``True + True`` is
+``2``), and Python numbers that meet no array become float32 or int64.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DtypeError, ShapeError
+
+__all__ = ["FLOAT_TYPES", "Shape", "Spec", "broadcast_shapes", "checked_dtype", "normalize_axes"]
+
+Shape = tuple[int, ...]
+
+FLOAT_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+SHORT_NAMES = {
+    np.dtype(np.float32): "f32",
+    np.dtype(np.float64): "f64",
+    np.dtype(np.int8): "i8",
+    np.dtype(np.int16): "i16",
+    np.dtype(np.int32): "i32",
+    np.dtype(np.int64): "i64",
+    np.dtype(np.uint8): "u8",
+    np.dtype(np.uint16): "u16",
+    np.dtype(np.uint32): "u32",
+    np.dtype(np.uint64): "u64",
+    np.dtype(np.bool_): "bool",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Shape and number type of a value, without the value.
+
+    Parameters
+    ----------
+    shape
+        The length of each axis.
+    dtype
+        float32, float64, an integer type or bool.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Spec((64, 784), "float32")
+    f32[64, 784]
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "dtype", checked_dtype(self.dtype))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether derivatives with respect to such a value exist."""
+        return self.dtype.kind == "f"
+
+    def with_shape(self, shape: Sequence[int]) -> "Spec":
+        """The same number type in another shape."""
+        return Spec(tuple(shape), self.dtype)
+
+    def __repr__(self) -> str:
+        return f"{SHORT_NAMES[self.dtype]}[{', '.join(map(str, self.shape))}]"
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """``dtype`` as a NumPy type, if it is one that the library computes with."""
+    resolved = np.dtype(dtype)
+    if resolved not in SHORT_NAMES:
+        raise DtypeError("graph.dtype", dtype=resolved)
+    return resolved
+
+
+def broadcast_shapes(who: str, *shapes: Shape) -> Shape:
+    """The common shape of ``shapes`` by NumPy's rule: aligned at the end, 1 stretches."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError("graph.broadcast", who=who, shapes=" and ".join(map(str, shapes))) from None
+
+
+def normalize_axes(who: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """``axis`` as a sorted tuple of axes from 0 on; ``None`` means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    if any(not -ndim <= a < ndim for a in axes):
+        raise ShapeError("graph.axis", who=who, axis=axis, ndim=ndim)
+    normal = tuple(sorted(int(a) % ndim for a in axes))
+    if len(set(normal)) != len(normal):
+        raise ShapeError("graph.axis_twice", who=who, axis=axis)
+    return normal

@@ -1,0 +1,424 @@
+"""From Python functions to graphs and back.
+
+:func:`trace` runs a function on placeholders and cuts the resulting nodes out as a :class:`Graph`;
+what the function captured from its surroundings becomes an input too. :func:`replay` runs a graph on
+tensors: concrete ones give numbers, symbolic ones give new nodes. Together they make every
+transformation a graph-to-graph function that nests without levels: an inner trace has fresh inputs,
+so it cannot confuse its variables with those of an outer one.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule.errors import ShapeError
+from chainrule.graph.apply import apply
+from chainrule.graph.node import Graph, Node
+from chainrule.graph.ops.structure import CALL, SCAN, WHILE
+from chainrule.graph.spec import Spec
+from chainrule.graph.table import TABLE
+from chainrule.graph.tensor import CONSTANT, Tensor, asarray, node_of, placeholder, spec_of
+from chainrule.trees import TreeDef, tree_flatten, tree_map, tree_unflatten
+
+__all__ = [
+    "Trace",
+    "call",
+    "is_array",
+    "make_graph",
+    "named",
+    "replay",
+    "scan",
+    "trace",
+    "while_loop",
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: A constant of up to this many elements stays inside the graph; a larger one becomes an input.
+INLINE_CONSTANT = 16
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A traced function.
+
+    Attributes
+    ----------
+    graph
+        Inputs: one per leaf of the arguments, then ``captured``. Outputs: the leaves of the result.
+    captured
+        Values from outside that the function used: handles of outer nodes, or large constants.
+    output
+        The tree shape of the result.
+    """
+
+    graph: Graph
+    captured: tuple[Tensor, ...]
+    output: TreeDef
+
+
+def is_array(value: Any) -> bool:
+    """Whether a leaf of an argument is a value to compute with (and not an option)."""
+    return isinstance(value, (Tensor, np.ndarray, np.generic, float, Spec)) or (
+        hasattr(value, "__dlpack__") and not isinstance(value, type)
+    )
+
+
+def trace(
+    function: Callable[..., Any], specs: Sequence[Spec], names: Sequence[str] = ()
+) -> Trace:
+    """Run ``function`` on one placeholder per spec, and cut out what it did.
+
+    ``function`` takes flat tensors and returns a tree of tensors.
+    """
+    inputs = [placeholder(spec) for spec in specs]
+    start = min((node_of(x).serial for x in inputs), default=None)
+    if start is None:
+        start = node_of(placeholder(Spec(()))).serial
+    leaves, definition = tree_flatten(function(*inputs))
+    outputs = [node_of(asarray(leaf)) for leaf in leaves]
+    own = [node_of(x) for x in inputs]
+    captured = _captured(outputs, own, start)
+    labels = [*(names or (f"in{i}" for i in range(len(own))))]
+    labels += [f"captured{i}" for i in range(len(captured))]
+    graph = Graph([*own, *captured], outputs, labels)
+    return Trace(graph, tuple(map(_as_tensor, captured)), definition)
+
+
+def _captured(outputs: Sequence[Node], inputs: Sequence[Node], start: int) -> list[Node]:
+    """The nodes from outside that the trace's own nodes read, each once, in order of discovery.
+
+    A node made before the trace began cannot depend on the trace's inputs.
+    """
+    found: dict[Node, None] = {}
+    seen = set(inputs)
+    stack = list(reversed(outputs))
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if _is_outside(node, start):
+            found[node] = None
+        else:
+            stack.extend(reversed(node.inputs))
+    return list(found)
+
+
+def _is_outside(node: Node, start: int) -> bool:
+    if node.op is CONSTANT:
+        return node.spec.size > INLINE_CONSTANT
+    return node.serial < start
+
+
+def _as_tensor(node: Node) -> Tensor:
+    """A captured node as the tensor that it came from."""
+    if node.op is CONSTANT:
+        return Tensor(node.attributes["value"].array, node)
+    return Tensor(None, node)
+
+
+def replay(graph: Graph, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Run a graph on tensors: at once where they are concrete, as new nodes where not."""
+    value: dict[Node, Any] = dict(zip(graph.inputs, tensors, strict=True))
+    remaining = _reader_counts(graph)
+    for node in graph.nodes:
+        inputs = [value[child] for child in node.inputs]
+        value[node] = repeat(node, inputs)
+        for child in node.inputs:  # forget what nobody will read, so that memory is freed early
+            remaining[child] -= 1
+            if remaining[child] == 0:
+                del value[child]
+    return [value[node] for node in graph.outputs]
+
+
+def _reader_counts(graph: Graph) -> dict[Node, int]:
+    counts = dict.fromkeys(itertools.chain(graph.inputs, graph.nodes), 0)
+    for node in graph.nodes:
+        for child in node.inputs:
+            counts[child] += 1
+    for node in graph.outputs:
+        counts[node] += 1
+    return counts
+
+
+def repeat(node: Node, inputs: Sequence[Any]) -> Any:
+    """Apply a node's op to other inputs; a node with several outputs gives a tuple."""
+    if node.op is CONSTANT:
+        return Tensor(node.attributes["value"].array, node)
+    if node.op is TABLE["pick"]:
+        return inputs[0][node.attributes["index"]]
+    return apply(node.op, *inputs, **node.attributes)
+
+
+def make_graph(function: Callable[..., Any], *specs: Any) -> Graph:
+    """The graph of a function of trees.
+
+    Parameters
+    ----------
+    function
+        Takes trees of tensors, returns a tree of tensors.
+    *specs
+        One per argument: a tree with :class:`Spec` objects or arrays as leaves (a model stands for
+        its own shapes). Other leaves, such as strings, are passed on as they are.
+
+    Returns
+    -------
+    Graph
+        Its inputs are named after the arguments' paths; values that the function captured follow.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> print(cr.make_graph(lambda x: cr.tanh(x) * 2, cr.Spec((3,))))
+    (in0: f32[3]) ->
+      %0 = tanh in0 : f32[3]
+      %1 = constant value=2.0 : f32[]
+      %2 = broadcast_to %1 shape=(3,) : f32[3]
+      %3 = multiply %0 %2 : f32[3]
+      return %3
+    """
+    leaves, definition = tree_flatten(specs)
+    arrays = [is_array(leaf) for leaf in leaves]
+
+    def flat(*tensors: Tensor) -> Any:
+        return function(*tree_unflatten(definition, merged(leaves, arrays, tensors)))
+
+    chosen = [leaf for leaf, chosen in zip(leaves, arrays, strict=True) if chosen]
+    names = [
+        path.partition(".")[2] or f"in{path}"
+        for path, chosen in zip(definition.paths, arrays, strict=True)
+        if chosen
+    ]
+    return trace(flat, [spec_of(leaf) for leaf in chosen], names).graph
+
+
+def merged(leaves: Sequence[Any], chosen: Sequence[bool], new: Sequence[Any]) -> Iterator[Any]:
+    """``leaves`` with the chosen ones replaced by ``new``, in order."""
+    replacement = iter(new)
+    return (next(replacement) if c else leaf for leaf, c in zip(leaves, chosen, strict=True))
+
+
+# ---------------------------------------------------------------------- named functions
+def call(name: str, label: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call ``function`` so that a graph remembers the call by name.
+
+    On concrete arguments this is an ordinary call. If a symbolic tensor is among them, the function
+    is traced into a sub-graph, and the graph gets one ``call`` node.
+
+    Parameters
+    ----------
+    name
+        The function's or the class's name, ``relu`` or ``Linear``.
+    label
+        How a user would write it: ``Linear(784, 128)``.
+    function
+        Takes and returns trees of tensors.
+    *arguments
+        Its arguments; leaves that are not arrays are passed on as they are.
+    """
+    leaves, definition = tree_flatten(arguments)
+    chosen = [isinstance(leaf, Tensor) for leaf in leaves]
+    tensors = [leaf for leaf, is_tensor in zip(leaves, chosen, strict=True) if is_tensor]
+    if not any(t.is_symbolic for t in tensors):
+        return function(*arguments)
+
+    def flat(*inner: Tensor) -> Any:
+        return function(*tree_unflatten(definition, merged(leaves, chosen, inner)))
+
+    paths = [
+        path.partition(".")[2] or path
+        for path, is_tensor in zip(definition.paths, chosen, strict=True)
+        if is_tensor
+    ]
+    traced = trace(flat, [t.spec for t in tensors], paths)
+    outputs = apply(
+        CALL, *tensors, *traced.captured, body=traced.graph, name=name, label=label
+    )
+    return tree_unflatten(traced.output, outputs)
+
+
+def named(function: Function) -> Function:
+    """Make a function of trees one named step in graphs: ``@named def relu(x): …``.
+
+    Derivations, drawings and messages then say ``relu``; compiled code sees through the name.
+    Keyword arguments are options, not tensors.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> @cr.named
+    ... def twice(x):
+    ...     return x + x
+    >>> [node.op.name for node in cr.make_graph(twice, cr.Spec((2,))).nodes]
+    ['call', 'pick']
+    """
+    name = function.__name__  # type: ignore[attr-defined]
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        arguments = tuple(
+            asarray(a) if isinstance(a, (np.ndarray, list)) else a for a in arguments
+        )
+        return call(name, name, functools.partial(function, **options), *arguments)
+
+    return wrapper  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------------- loops
+def scan(
+    function: Callable[[Any, Any], tuple[Any, Any]],
+    initial: Any,
+    rows: Any = None,
+    *,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """A loop that carries a state along the first axis of ``rows``.
+
+    In plain Python::
+
+        state, outputs = initial, []
+        for row in rows:
+            state, output = function(state, row)
+            outputs.append(output)
+        return state, stack(outputs)
+
+    The graph holds the body once, whatever the length; all transformations go through it.
+
+    Parameters
+    ----------
+    function
+        ``(state, row) -> (new state, output)``, on trees. The new state has the shapes and types of
+        the old one.
+    initial
+        The first state.
+    rows
+        A tree of tensors with the same first axis, or ``None``.
+    length
+        Number of steps, needed where ``rows`` is ``None``.
+    reverse
+        Go from the last row to the first; outputs keep the order of the rows.
+
+    Returns
+    -------
+    state, outputs
+        The last state, and the outputs of all steps stacked along a new first axis.
+
+    Raises
+    ------
+    ShapeError
+        If the lengths differ, or the state changes its shape or type.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> total, partial = cr.scan(lambda s, x: (s + x, s + x), 0.0, cr.tensor([1.0, 2.0, 3.0]))
+    >>> total.item(), partial.tolist()
+    (6.0, [1.0, 3.0, 6.0])
+    """
+    initial, rows = tree_map(asarray, initial), tree_map(asarray, rows)
+    state_leaves, state_definition = tree_flatten(initial)
+    row_leaves, row_definition = tree_flatten(rows)
+    length = _scan_length([row.shape for row in row_leaves], length)
+    carried = len(state_leaves)
+
+    def flat(*tensors: Tensor) -> Any:
+        state = tree_unflatten(state_definition, tensors[:carried])
+        row = tree_unflatten(row_definition, tensors[carried:])
+        new_state, output = function(state, row)
+        return _same_state("scan", initial, new_state), output
+
+    row_specs = [row.spec.with_shape(row.shape[1:]) for row in row_leaves]
+    traced = trace(flat, [*(s.spec for s in state_leaves), *row_specs])
+    body, captured = _captured_first(traced)
+    outputs = apply(
+        SCAN,
+        *traced.captured,
+        *state_leaves,
+        *row_leaves,
+        body=body,
+        captured=captured,
+        carried=carried,
+        length=length,
+        reverse=reverse,
+    )
+    state, stacked = tree_unflatten(traced.output, outputs)
+    return state, stacked
+
+
+def _scan_length(shapes: Sequence[tuple[int, ...]], length: int | None) -> int:
+    lengths = {shape[0] if shape else None for shape in shapes}
+    if length is not None:
+        lengths.add(length)
+    if len(lengths) != 1 or None in lengths:
+        raise ShapeError("graph.scan_rows", shapes=list(shapes), length=length)
+    return lengths.pop()  # type: ignore[return-value]
+
+
+def _captured_first(traced: Trace) -> tuple[Graph, int]:
+    """The body of a loop with its captured inputs in front, and their number."""
+    captured = len(traced.captured)
+    own = len(traced.graph.inputs) - captured
+    graph = traced.graph
+
+    def rotated(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*items[own:], *items[:own])
+
+    return Graph(rotated(graph.inputs), graph.outputs, rotated(graph.names)), captured
+
+
+def _same_state(who: str, old: Any, new: Any) -> Any:
+    """The new state as tensors; raises unless it has the old one's shapes and types."""
+    new = tree_map(asarray, new)
+    before, after = tree_flatten(old), tree_flatten(new)
+    specs = [leaf.spec for leaf in before[0]], [leaf.spec for leaf in after[0]]
+    if before[1] != after[1] or specs[0] != specs[1]:
+        raise ShapeError("graph.state", who=who, before=specs[0], after=specs[1])
+    return new
+
+
+def while_loop(
+    condition: Callable[[Any], Any], body: Callable[[Any], Any], initial: Any
+) -> Any:
+    """Repeat ``state = body(state)`` while ``condition(state)`` holds; return the last state.
+
+    The number of steps is not known beforehand, so there is no reverse-mode derivative (use
+    :func:`scan`); ``jvp`` and ``vmap`` go through.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.while_loop(lambda x: x < 100, lambda x: x * 2, 3).item()
+    192
+    """
+    initial = tree_map(asarray, initial)
+    leaves, definition = tree_flatten(initial)
+    specs = [leaf.spec for leaf in leaves]
+
+    def ask(*tensors: Tensor) -> Any:
+        return asarray(condition(tree_unflatten(definition, tensors)))
+
+    def step(*tensors: Tensor) -> Any:
+        return _same_state("while_loop", initial, body(tree_unflatten(definition, tensors)))
+
+    asked, stepped = trace(ask, specs), trace(step, specs)
+    condition_graph, condition_captured = _captured_first(asked)
+    body_graph, body_captured = _captured_first(stepped)
+    if condition_graph.output_specs != (Spec((), np.dtype(np.bool_)),):
+        raise ShapeError("graph.while_condition", specs=condition_graph.output_specs)
+    outputs = apply(
+        WHILE,
+        *asked.captured,
+        *stepped.captured,
+        *leaves,
+        condition=condition_graph,
+        body=body_graph,
+        condition_captured=condition_captured,
+        body_captured=body_captured,
+    )
+    return tree_unflatten(definition, outputs)
