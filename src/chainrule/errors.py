@@ -5,8 +5,8 @@ the catalogue (:mod:`chainrule.words`); an error that passes through a module's 
 the path of that module in the model (``hidden.0``), so that the reader knows *which* ``Linear``.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Iterable
 
 from chainrule import words
 
@@ -34,6 +34,7 @@ class ChainruleError(Exception):
         self.key = key
         self.values = values
         self.path: tuple[str, ...] = ()
+        self.raised_in: object = None  # the module whose call raised, while it passes upward
         super().__init__(key)
 
     def __str__(self) -> str:

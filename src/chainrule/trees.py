@@ -52,6 +52,18 @@ class TreeDef:
             for path in child.paths
         ]
 
+    @property
+    def trainable(self) -> list[bool]:
+        """For each leaf whether it is trained; modules name the children that are not."""
+        if self.kind is None:
+            return [True]
+        frozen = self.kind.tree_frozen(self.aux) if hasattr(self.kind, "tree_frozen") else ()
+        return [
+            trained and name not in frozen
+            for name, child in zip(self.names, self.children, strict=True)
+            for trained in child.trainable
+        ]
+
 
 LEAF = TreeDef(None)
 

@@ -276,7 +276,9 @@ def _frontier(results: Sequence[Node], forward_nodes: set[Node], inputs: set[Nod
         if node in seen:
             continue
         seen.add(node)
-        if node in forward_nodes and node.op is not CONSTANT and node.op not in VIEWS:
+        # What a forward sub-graph saves for backward is picked from it, but no output reaches it.
+        of_forward = (node.inputs[0] if node.op is PICK else node) in forward_nodes
+        if of_forward and node.op is not CONSTANT and node.op not in VIEWS:
             found[node] = None
         else:
             stack.extend(node.inputs)

@@ -1,0 +1,7 @@
+"""Engines: what runs a graph. The interpreter is the specification; others are tested against it."""
+
+from chainrule.engines.compile import Compiled, compile
+from chainrule.engines.diagnosis import NonFinite, first_nonfinite
+from chainrule.engines.interpret import Program
+
+__all__ = ["Compiled", "NonFinite", "Program", "compile", "first_nonfinite"]
