@@ -1,13 +1,32 @@
-"""chainrule: the neural-network library that shows its work and proves the fix."""
+"""chainrule: the neural-network library that shows its work and proves the fix.
 
-from chainrule import engines
+A function of tensors is traced into a small immutable graph; everything else reads that graph. See
+``docs/tutorial.md`` for a start and ``docs/design.md`` for how it is built.
+"""
+
+from chainrule import autodiff, data, engines, errors, graph, nn, optim, storage, train, trees
 from chainrule.autodiff import *  # noqa: F403
-from chainrule.autodiff import __all__ as _autodiff
 from chainrule.engines import compile
 from chainrule.graph import *  # noqa: F403
-from chainrule.graph import __all__ as _graph
+from chainrule.train import evaluate, fit, load_model, save_model
 from chainrule.trees import *  # noqa: F403
-from chainrule.trees import __all__ as _trees
 
 __version__ = "0.1.0"
-__all__ = [*_autodiff, *_graph, *_trees, "__version__", "compile", "engines"]
+__all__ = [
+    "__version__",
+    "compile",
+    "data",
+    "engines",
+    "errors",
+    "evaluate",
+    "fit",
+    "load_model",
+    "nn",
+    "optim",
+    "save_model",
+    "storage",
+    "train",
+]
+__all__ += autodiff.__all__
+__all__ += graph.__all__
+__all__ += trees.__all__

@@ -1,15 +1,15 @@
 """Trees: nested dicts, lists, tuples and modules, with a leaf wherever none of these stands.
 
-Parameters, gradients, optimizer states and batches are trees. A tree is taken apart into a flat list
-of leaves and a :class:`TreeDef` that remembers its shape, and is put together again. Every leaf has
-a *path*, its name in the tree: ``hidden.0.weight``.
+Parameters, gradients, optimizer states and batches are trees. A tree is taken apart into a flat
+list of leaves and a :class:`TreeDef` that remembers its shape, and is put together again. Every
+leaf has a *path*, its name in the tree: ``hidden.0.weight``.
 
 A class becomes an inner node by two methods: ``tree_flatten()`` returns ``(names, children, aux)``
 and the class method ``tree_unflatten(aux, names, children)`` builds the object again, without
 checks, since a child may stand in for a tensor (a symbolic value, a shape, ``None``).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +54,14 @@ class TreeDef:
 
     @property
     def trainable(self) -> list[bool]:
-        """For each leaf whether it is trained; modules name the children that are not."""
+        """For each leaf whether it is trained; modules name the children or leaves that are not."""
         if self.kind is None:
             return [True]
         frozen = self.kind.tree_frozen(self.aux) if hasattr(self.kind, "tree_frozen") else ()
         return [
-            trained and name not in frozen
+            trained and name not in frozen and f"{name}.{path}" not in frozen
             for name, child in zip(self.names, self.children, strict=True)
-            for trained in child.trainable
+            for path, trained in zip(child.paths, child.trainable, strict=True)
         ]
 
 
@@ -87,7 +87,8 @@ def _open(tree: Any) -> tuple[tuple[Any, ...], Sequence[Any], Any] | None:
 
 
 def _close(definition: TreeDef, children: list[Any]) -> Any:
-    kind = definition.kind
+    """Build an inner node again: the inverse of :func:`_open`."""
+    kind: Any = definition.kind
     if kind is type(None):
         return None
     if kind is dict:
@@ -95,8 +96,8 @@ def _close(definition: TreeDef, children: list[Any]) -> Any:
     if kind in (list, tuple):
         return kind(children)
     if hasattr(kind, "tree_unflatten"):
-        return kind.tree_unflatten(definition.aux, definition.names, children)  # type: ignore[union-attr]
-    return kind(*children)  # type: ignore[misc]  # a named tuple
+        return kind.tree_unflatten(definition.aux, definition.names, children)
+    return kind(*children)  # a named tuple
 
 
 def tree_flatten(tree: Any) -> tuple[list[Any], TreeDef]:
@@ -136,6 +137,19 @@ def _flatten_into(tree: Any, leaves: list[Any]) -> TreeDef:
 def tree_unflatten(definition: TreeDef, leaves: Iterable[Any]) -> Any:
     """Put a tree together from its shape and its leaves: the inverse of :func:`tree_flatten`.
 
+    Parameters
+    ----------
+    definition
+        The shape.
+    leaves
+        The leaves in order. Of an iterator only as many as needed are taken, so that it can fill
+        several trees in turn.
+
+    Raises
+    ------
+    ShapeError
+        If there are too few leaves.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -143,10 +157,13 @@ def tree_unflatten(definition: TreeDef, leaves: Iterable[Any]) -> Any:
     >>> cr.tree_unflatten(definition, [10, 20])
     [10, {'a': 20}]
     """
-    return _unflatten_from(definition, iter(leaves))
+    try:
+        return _unflatten_from(definition, iter(leaves))
+    except StopIteration:
+        raise ShapeError("trees.leaves", wanted=definition.leaf_count) from None
 
 
-def _unflatten_from(definition: TreeDef, leaves: Any) -> Any:
+def _unflatten_from(definition: TreeDef, leaves: Iterator[Any]) -> Any:
     if definition.kind is None:
         return next(leaves)
     return _close(definition, [_unflatten_from(child, leaves) for child in definition.children])
@@ -209,11 +226,21 @@ def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
 def _difference(one: TreeDef, other: TreeDef) -> str:
     """The first paths that only one of two shapes has, or the types that differ."""
-    only_one = [path for path in one.paths if path not in set(other.paths)]
-    only_other = [path for path in other.paths if path not in set(one.paths)]
-    if only_one or only_other:
-        return f"{only_one[:3]} / {only_other[:3]}"
-    return f"{one.kind and one.kind.__name__} / {other.kind and other.kind.__name__}"
+    paths, other_paths = dict.fromkeys(one.paths), dict.fromkeys(other.paths)
+    missing = [path for path in paths if path not in other_paths]
+    extra = [path for path in other_paths if path not in paths]
+    if missing or extra:
+        return f"{missing[:3]} / {extra[:3]}"
+    while inner := [(a, b) for a, b in zip(one.children, other.children, strict=False) if a != b]:
+        one, other = inner[0]
+    return f"{_kind_name(one)} / {_kind_name(other)}"
+
+
+def _kind_name(definition: TreeDef) -> str:
+    if definition.kind is None:
+        return "leaf"
+    name = definition.kind.__name__
+    return name if definition.aux is None else f"{name}[{definition.aux}]"
 
 
 def tree_at(tree: Any, path: str) -> Any:
@@ -230,18 +257,40 @@ def tree_at(tree: Any, path: str) -> Any:
     >>> cr.tree_at({"hidden": [{"weight": 7}]}, "hidden.0.weight")
     7
     """
-    node = tree
-    for name in path.split(".") if path else ():
-        children = _children(node)
-        if name not in children:
+    node, rest = tree, path
+    while rest:
+        step = _step(node, rest)
+        if step is None:
             known = tree_paths(tree)
             raise PathError("trees.path", path=path, hint=suggest(path, known), known=known[:8])
-        node = children[name]
+        _, node, rest = step
     return node
+
+
+def _step(node: Any, path: str) -> tuple[int, Any, str] | None:
+    """The child that a path enters: its number, the child, and the rest of the path.
+
+    A name may hold dots itself, as in a dictionary of parameters by path: the longest name counts.
+    """
+    names, children, _ = _open(node) or ((), (), None)
+    fitting = [
+        (len(name), i)
+        for i, name in enumerate(map(str, names))
+        if path == name or path.startswith(f"{name}.")
+    ]
+    if not fitting:
+        return None
+    length, i = max(fitting)
+    return i, children[i], path[length + 1 :]
 
 
 def tree_replace(tree: Any, path: str, value: Any) -> Any:
     """A copy of ``tree`` with ``value`` at ``path``; ``tree`` stays as it is.
+
+    Raises
+    ------
+    PathError
+        If there is no such path.
 
     Examples
     --------
@@ -250,24 +299,14 @@ def tree_replace(tree: Any, path: str, value: Any) -> Any:
     {'a': (1, 5)}
     """
     tree_at(tree, path)
-    return _replaced(tree, path.split(".") if path else [], value)
+    return _replaced(tree, path, value)
 
 
-def _replaced(node: Any, names: list[str], value: Any) -> Any:
-    if not names:
+def _replaced(node: Any, path: str, value: Any) -> Any:
+    opened, step = _open(node), _step(node, path)
+    if not path or opened is None or step is None:
         return value
-    opened = _open(node)
-    assert opened is not None
-    own_names, children, aux = opened
-    new = [
-        _replaced(child, names[1:], value) if str(name) == names[0] else child
-        for name, child in zip(own_names, children, strict=True)
-    ]
-    return _close(TreeDef(type(node), own_names, (), aux), new)
-
-
-def _children(node: Any) -> dict[str, Any]:
-    opened = _open(node)
-    if opened is None:
-        return {}
-    return {str(name): child for name, child in zip(opened[0], opened[1], strict=True)}
+    names, children, aux = opened
+    i, child, rest = step
+    new = [*children[:i], _replaced(child, rest, value), *children[i + 1 :]]
+    return _close(TreeDef(type(node), names, (), aux), new)

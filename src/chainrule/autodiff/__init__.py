@@ -1,18 +1,10 @@
-"""Derivatives and batching as graph-to-graph transformations, and their use on functions of trees."""
+"""Derivatives and batching: transformations of graphs, and their use on functions of trees."""
 
 from chainrule.autodiff.check import check_gradient
 from chainrule.autodiff.forward import forward
+from chainrule.autodiff.jacobians import hessian, hvp, jacobian
 from chainrule.autodiff.reverse import reverse
-from chainrule.autodiff.transforms import (
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    value_and_grad,
-    vjp,
-    vmap,
-)
+from chainrule.autodiff.transforms import grad, jvp, value_and_grad, vjp, vmap
 from chainrule.autodiff.vectorize import vectorize
 
 __all__ = [

@@ -1,39 +1,40 @@
 """Reverse mode: backpropagation as a transformation from graph to graph.
 
-Every node multiplies the *upstream* (global) derivative that it receives with its own *local* one and
-hands the product on; where a value is used twice, what comes back is added. The result is a graph
-like any other: it can be run, compiled, printed, and differentiated again.
+Every node multiplies the *upstream* (global) derivative that it receives with its own *local* one
+and hands the product on; where a value is used twice, what comes back is added. The result is a
+graph like any other: it can be run, compiled, printed, and differentiated again.
 
 Linear rows hand on the transpose. A row with a tangent rule needs no second rule: its tangent graph
 is linear in the tangents, and pulling back through that graph is its transpose.
 
 Rows with sub-graphs (``call``, ``scan``) become two: a forward one that also puts out what backward
-needs, and a backward one that reads it. So a scan of 1,000 steps stays one node each way, and nothing
-is computed twice.
+needs, and a backward one that reads it. So a scan of 1,000 steps stays one node each way, and
+nothing is computed twice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
+from chainrule.autodiff.active import Flags, active_outputs
 from chainrule.autodiff.forward import pushed, scaled, zero_like
-from chainrule.graph.apply import apply, make_node
-from chainrule.graph.node import Graph, Node
+from chainrule.autodiff.structure import PICK, WITH_SUBGRAPHS, cut, states_of
+from chainrule.errors import GradientError
+from chainrule.graph.apply import apply_many
+from chainrule.graph.node import Graph, Node, topological
+from chainrule.graph.ops.elementwise import add
 from chainrule.graph.ops.movement import BROADCAST, RESHAPE, TRANSPOSE
 from chainrule.graph.ops.structure import CALL, SCAN
 from chainrule.graph.simplify import remade
-from chainrule.graph.spec import Spec
-from chainrule.graph.table import TABLE, Linear, Local
-from chainrule.graph.tensor import CONSTANT, Tensor, asarray, node_of, placeholder
-from chainrule.errors import GradientError
+from chainrule.graph.table import Linear, Local
+from chainrule.graph.tensor import CONSTANT, Tensor, node_of, placeholder
+from chainrule.graph.trace import replay
 
 __all__ = ["Halves", "halves", "reverse"]
 
-PICK = TABLE["pick"]
 Cotangents = list[Tensor | None]
 
 
-def reverse(graph: Graph, wanted: Sequence[bool]) -> Graph:
+def reverse(graph: Graph, wanted: Flags, seeded: Flags | None = None) -> Graph:
     """The graph that maps inputs and cotangents of outputs to outputs and cotangents of inputs.
 
     Parameters
@@ -42,190 +43,84 @@ def reverse(graph: Graph, wanted: Sequence[bool]) -> Graph:
         A function as a graph.
     wanted
         For each input, whether its cotangent is asked for (floating inputs only).
+    seeded
+        For each output, whether it has a cotangent; by default all floating ones have.
 
     Returns
     -------
     Graph
-        Inputs: the inputs, then one cotangent for every *floating* output. Outputs: the outputs, then
+        Inputs: the inputs, then one cotangent for every seeded output. Outputs: the outputs, then
         the cotangents of the wanted inputs.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> print(cr.reverse(cr.make_graph(cr.sin, cr.Spec(())), [True]))
+    (in0: f32[], upstream0: f32[]) ->
+      %0 = sin in0 : f32[]
+      %1 = cos in0 : f32[]
+      %2 = multiply upstream0 %1 : f32[]
+      return %0, %2
     """
-    forward_graph, upstream, cotangents = _swept(graph, wanted)
-    outputs = [*forward_graph.outputs, *map(node_of, cotangents)]
-    names = [f"upstream{i}" for i in range(len(upstream))]
-    return Graph([*graph.inputs, *upstream], outputs, [*graph.names, *names])
+    swept = _swept(graph, wanted, seeded)
+    results = [
+        node_of(zero_like(Tensor(None, node))) if g is None else g
+        for node, g, want in zip(graph.inputs, swept.cotangents, wanted, strict=True)
+        if want
+    ]
+    names = [*graph.names, *(f"upstream{i}" for i in range(len(swept.upstream)))]
+    return Graph([*graph.inputs, *swept.upstream], [*swept.outputs, *results], names)
 
 
-def _swept(
-    graph: Graph, wanted: Sequence[bool]
-) -> tuple[Graph, list[Node], list[Tensor]]:
-    """The forward part (sub-graphs made to save what backward needs), upstream inputs, cotangents."""
-    active = _active_nodes(graph, wanted)
-    prepared = _prepared(graph, active)
-    outputs = [prepared.value[node] for node in graph.outputs]
-    upstream = [placeholder(node.spec) for node in outputs if node.spec.is_float]
-    seeds = iter(upstream)
-    cotangent: dict[Node, Cotangents] = {}
-    for node in graph.outputs:
-        if node.spec.is_float:
-            _accumulate(cotangent, node, 0, next(seeds))
-    for node in reversed(graph.nodes):
-        if node in cotangent and node in active:
-            _pull_node(node, cotangent, active, prepared)
-    results = []
-    for node, want in zip(graph.inputs, wanted, strict=True):
-        if want:
-            received = cotangent.get(node, [None])[0]
-            results.append(zero_like(Tensor(None, node)) if received is None else received)
-    return (
-        Graph(graph.inputs, outputs, graph.names),
-        [node_of(seed) for seed in upstream],
-        results,
+@dataclass(frozen=True)
+class _Swept:
+    """The outputs, their cotangents (fresh inputs), those of the inputs, and forward's nodes."""
+
+    outputs: list[Node]
+    upstream: list[Node]
+    cotangents: list[Node | None]
+    forward: set[Node]
+
+
+def _swept(graph: Graph, wanted: Flags, seeded: Flags | None) -> _Swept:
+    """Walk back through a graph; its rows with sub-graphs become their forward halves."""
+    sweep = _Sweep(active_outputs(graph, wanted))
+    upstream = []
+    for i, node in enumerate(graph.outputs):
+        if node.spec.is_float and (seeded is None or seeded[i]):
+            seed = placeholder(node.spec)
+            sweep.add(node, 0, seed)
+            upstream.append(node_of(seed))
+    sweep.run(graph.nodes)
+    received = [
+        sweep.received.get(node, [None])[0] if want else None
+        for node, want in zip(graph.inputs, wanted, strict=True)
+    ]
+    cotangents = [None if g is None else node_of(g) for g in received]
+    ends = [*graph.outputs, *(g for g in cotangents if g is not None)]
+    new = _with_replaced(ends, [*graph.inputs, *upstream], sweep.replaced)
+    return _Swept(
+        [new.get(node, node) for node in graph.outputs],
+        upstream,
+        [None if g is None else new.get(g, g) for g in cotangents],
+        {new.get(node, node) for node in graph.nodes},
     )
 
 
-def _active_nodes(graph: Graph, wanted: Sequence[bool]) -> set[Node]:
-    """The wanted inputs, and all nodes that a derivative reaches from them."""
-    active = {node for node, want in zip(graph.inputs, wanted, strict=True) if want}
-    for node in graph.nodes:
-        differentiable = node.op.derivative is not None or node.op.name in (*STRUCTURED, "pick")
-        floating = any(spec.is_float for spec in node.specs)
-        if differentiable and floating and any(child in active for child in node.inputs):
-            active.add(node)
-    return active
+def _with_replaced(
+    outputs: Sequence[Node], inputs: Sequence[Node], replaced: dict[Node, Node]
+) -> dict[Node, Node]:
+    """What nodes become where those that read a replaced node read the new one."""
+    new = {node: node for node in inputs}
+    for node in topological(outputs, inputs) if replaced else ():
+        now = replaced.get(node, node)
+        if now not in new:
+            new[now] = remade(now, [new[child] for child in now.inputs], now.attributes)
+        new[node] = new[now]
+    return new
 
 
-@dataclass
-class _Prepared:
-    """The forward part while it is rebuilt: new nodes, and each active sub-graph's halves."""
-
-    value: dict[Node, Node]
-    halves: dict[Node, tuple["Halves", list[Tensor]]]
-
-
-def _prepared(graph: Graph, active: set[Node]) -> _Prepared:
-    """Rebuild the forward part so that active rows with sub-graphs save what backward needs."""
-    prepared = _Prepared({node: node for node in graph.inputs}, {})
-    for node in graph.nodes:
-        if node in active and node.op.name in STRUCTURED:
-            STRUCTURED[node.op.name].prepare(node, active, prepared)
-        elif node.op is PICK and node.inputs[0] in prepared.halves:
-            _, outputs = prepared.halves[node.inputs[0]]
-            prepared.value[node] = node_of(outputs[node.attributes["index"]])
-        else:
-            inputs = [prepared.value[child] for child in node.inputs]
-            prepared.value[node] = remade(node, inputs, node.attributes)
-    return prepared
-
-
-def _accumulate(
-    cotangent: dict[Node, Cotangents], node: Node, index: int, contribution: Tensor
-) -> None:
-    received = cotangent.setdefault(node, [None] * len(node.specs))
-    before = received[index]
-    received[index] = contribution if before is None else before + contribution
-
-
-def _pull_node(
-    node: Node, cotangent: dict[Node, Cotangents], active: set[Node], prepared: _Prepared
-) -> None:
-    """Hand a node's upstream derivative on to its active inputs."""
-    received = cotangent.pop(node)
-    if node.op is PICK:
-        g = received[0]
-        assert g is not None
-        _accumulate(cotangent, node.inputs[0], node.attributes["index"], g)
-        return
-    wanted = [child in active for child in node.inputs]
-    inputs = [Tensor(None, prepared.value[child]) for child in node.inputs]
-    if node.op.name in STRUCTURED:
-        parts = STRUCTURED[node.op.name].pull(node, inputs, received, prepared)
-    else:
-        assert received[0] is not None
-        y = Tensor(None, prepared.value[node])
-        parts = _pulled(node, inputs, y, received[0], wanted)
-    for child, part, want in zip(node.inputs, parts, wanted, strict=True):
-        if part is not None and want:
-            _accumulate(cotangent, child, 0, part)
-
-
-def _pulled(
-    node: Node, inputs: Sequence[Tensor], y: Tensor, g: Tensor, wanted: Sequence[bool]
-) -> Cotangents:
-    """The cotangents of one node's inputs: upstream times local, or the transpose."""
-    derivative, attributes = node.op.derivative, node.attributes
-    match derivative:
-        case Local():
-            return [
-                scaled(g, local(*inputs, y) if callable(local) else local)
-                if want and local is not None
-                else None
-                for local, want in zip(derivative.expressions, wanted, strict=True)
-            ]
-        case Linear():
-            parts: Cotangents = [None] * len(inputs)
-            for i, want in enumerate(wanted):
-                if want and derivative.covers(i):
-                    parts[i] = derivative.transpose(i, g, *inputs, **attributes)
-                elif want and derivative.rest is not None:
-                    only = [j == i for j in range(len(inputs))]
-                    parts[i] = _transposed_tangent(node, inputs, y, g, only)[i]
-            return parts
-        case _:
-            return _transposed_tangent(node, inputs, y, g, wanted)
-
-
-def _transposed_tangent(
-    node: Node, inputs: Sequence[Tensor], y: Tensor, g: Tensor, wanted: Sequence[bool]
-) -> Cotangents:
-    """Transpose a tangent rule by pulling back through the graph that it builds."""
-    tangents = [
-        placeholder(x.spec) if want and x.spec.is_float else None
-        for x, want in zip(inputs, wanted, strict=True)
-    ]
-    moved = pushed(node, inputs, y, tangents)
-    if moved is None:
-        return [None] * len(inputs)
-    moving = [node_of(t) for t in tangents if t is not None]
-    linear_part = _depending_on(moving, node_of(moved))
-    active = {*moving, *linear_part}
-    identity = _Prepared({n: n for m in linear_part for n in (m, *m.inputs)}, {})
-    cotangent: dict[Node, Cotangents] = {}
-    _accumulate(cotangent, node_of(moved), 0, g)
-    for inner in reversed(linear_part):
-        if inner in cotangent:
-            _pull_node(inner, cotangent, active, identity)
-    return [
-        None if t is None else cotangent.get(node_of(t), [None])[0] for t in tangents
-    ]
-
-
-def _depending_on(sources: Sequence[Node], output: Node) -> list[Node]:
-    """The nodes between ``sources`` and ``output`` that depend on a source, in order."""
-    first = min(source.serial for source in sources)
-    depending = set(sources)
-    order = []
-    # Older nodes cannot depend on the sources, so the walk stops there.
-    for node in _younger(output, first, depending):
-        if any(child in depending for child in node.inputs):
-            depending.add(node)
-            order.append(node)
-    return order
-
-
-def _younger(output: Node, first: int, stops: set[Node]) -> list[Node]:
-    """Nodes below ``output`` with a serial above ``first``, each after those that it reads."""
-    found: set[Node] = set()
-    stack = [output]
-    while stack:
-        node = stack.pop()
-        if node in found or node in stops or node.serial <= first:
-            continue
-        found.add(node)
-        stack.extend(node.inputs)
-    return sorted(found, key=lambda node: node.serial)
-
-
-# ---------------------------------------------------------------------- two halves of a sub-graph
+# ---------------------------------------------------------------------- forward and backward apart
 @dataclass(frozen=True)
 class Halves:
     """A function's forward and backward half.
@@ -233,212 +128,340 @@ class Halves:
     Attributes
     ----------
     forward
-        Inputs → outputs, then what backward needs (``saved``).
+        Inputs → outputs, then what else backward reads.
     backward
-        Inputs, saved, cotangents of the floating outputs → cotangents of the wanted inputs.
-    wanted
-        For each input, whether backward gives its cotangent.
-    saved
-        Specs of the saved values.
+        ``reads``, then cotangents of the seeded outputs → cotangents of the ``given`` inputs.
+    reads
+        The inputs and outputs of ``forward`` that backward reads.
+    given
+        For each input, whether backward gives its cotangent; the others' are zero.
     """
 
     forward: Graph
     backward: Graph
-    wanted: tuple[bool, ...]
-    saved: tuple[Spec, ...]
+    reads: tuple[Node, ...]
+    given: tuple[bool, ...]
 
 
 #: Cheap to repeat, so never worth saving.
 VIEWS = (BROADCAST, RESHAPE, TRANSPOSE)
 
 
-def halves(graph: Graph, wanted: Sequence[bool]) -> Halves:
+def halves(graph: Graph, wanted: Flags, seeded: Flags | None = None) -> Halves:
     """Split backpropagation of a graph where forward ends and backward begins.
 
-    Backward may read any value of forward. It gets the inputs anyway; constants and views it makes
-    again; everything else that it reads is saved.
+    Backward may read any value of forward. Constants and views it makes again; everything else that
+    it reads, forward puts out. The parameters are those of :func:`reverse`.
     """
-    forward_graph, upstream, cotangents = _swept(graph, wanted)
-    results = [node_of(g) for g in cotangents]
-    saved = _frontier(results, set(forward_graph.nodes), {*graph.inputs, *upstream})
-    forward_half = Graph(graph.inputs, [*forward_graph.outputs, *saved], graph.names)
-    backward_half = Graph([*graph.inputs, *saved, *upstream], results)
-    return Halves(forward_half, backward_half, tuple(wanted), tuple(n.spec for n in saved))
+    swept = _swept(graph, wanted, seeded)
+    results = [g for g in swept.cotangents if g is not None]
+    reads = _frontier(results, swept, set(graph.inputs))
+    there = {*graph.inputs, *swept.outputs}
+    saved = [node for node in reads if node not in there]
+    name = dict(zip(graph.inputs, graph.names, strict=True))
+    names = [name.get(node, f"saved{i}") for i, node in enumerate(reads)]
+    names += [f"upstream{i}" for i in range(len(swept.upstream))]
+    return Halves(
+        Graph(graph.inputs, [*swept.outputs, *saved], graph.names),
+        Graph([*reads, *swept.upstream], results, names),
+        tuple(reads),
+        tuple(g is not None for g in swept.cotangents),
+    )
 
 
-def _frontier(results: Sequence[Node], forward_nodes: set[Node], inputs: set[Node]) -> list[Node]:
-    """The values of forward that backward reads and that are worth saving."""
-    found: dict[Node, None] = {}
-    seen = set(inputs)
+def _frontier(results: Sequence[Node], swept: _Swept, inputs: set[Node]) -> list[Node]:
+    """The inputs that backward reads, and the values of forward that it is worth saving for it."""
+    found = []
+    seen = set(swept.upstream)
     stack = list(results)
     while stack:
         node = stack.pop()
         if node in seen:
             continue
         seen.add(node)
-        # What a forward sub-graph saves for backward is picked from it, but no output reaches it.
-        of_forward = (node.inputs[0] if node.op is PICK else node) in forward_nodes
-        if of_forward and node.op is not CONSTANT and node.op not in VIEWS:
-            found[node] = None
+        # A pick that only backward reads belongs to forward all the same.
+        of_forward = node in swept.forward or (node.op is PICK and node.inputs[0] in swept.forward)
+        if node in inputs or (of_forward and node.op is not CONSTANT and node.op not in VIEWS):
+            found.append(node)
         else:
             stack.extend(node.inputs)
-    return list(found)
+    return sorted(found, key=lambda node: node.serial)
 
 
-def _zeros(spec: Spec) -> Tensor:
-    zero = asarray(0, spec.dtype)
-    return make_node(BROADCAST, [zero], {"shape": spec.shape})  # type: ignore[no-any-return]
+# ---------------------------------------------------------------------- the walk back
+@dataclass
+class _Sweep:
+    """The walk from the outputs back to the inputs.
+
+    Attributes
+    ----------
+    active
+        Which outputs of a node have a derivative; nodes that are not listed have none.
+    replaced
+        Rows with sub-graphs that were passed, and the forward halves that take their place.
+    received
+        The upstream derivatives so far, one per output of a node.
+    """
+
+    active: dict[Node, tuple[bool, ...]]
+    replaced: dict[Node, Node] = field(default_factory=dict)
+    received: dict[Node, Cotangents] = field(default_factory=dict)
+
+    def is_active(self, node: Node, index: int = 0) -> bool:
+        """Whether an output of a node has a derivative."""
+        return node in self.active and self.active[node][index]
+
+    def add(self, node: Node, index: int, contribution: Tensor) -> None:
+        """A contribution to the derivative by one output of a node."""
+        if self.is_active(node, index):
+            received = self.received.setdefault(node, [None] * len(node.specs))
+            before = received[index]
+            received[index] = contribution if before is None else add(before, contribution)
+
+    def run(self, nodes: Sequence[Node]) -> None:
+        """Hand on what every node receives; ``nodes`` stand in the order of computation."""
+        for node in reversed(nodes):
+            received = self.received.pop(node, None)
+            if received is None:
+                continue
+            if node.op is PICK:
+                self.add(node.inputs[0], node.attributes["index"], _only(received))
+                continue
+            for child, part in zip(node.inputs, self._parts(node, received), strict=True):
+                if part is not None:
+                    self.add(child, 0, part)
+
+    def _parts(self, node: Node, received: Cotangents) -> Cotangents:
+        """The cotangents of a node's inputs."""
+        inputs = [Tensor(None, child) for child in node.inputs]
+        wanted = [self.is_active(child) for child in node.inputs]
+        if node.op in WITH_SUBGRAPHS:
+            rule = STRUCTURED[node.op.name]
+            self.replaced[node], parts = rule(node, inputs, received, wanted, self.active[node])
+            return parts
+        g, derivative = _only(received), node.op.derivative
+        if isinstance(derivative, Local):
+            return _times_local(derivative, inputs, Tensor(None, node), g, wanted)
+        return [
+            self._transposed(node, inputs, g, i) if want else None for i, want in enumerate(wanted)
+        ]
+
+    def _transposed(self, node: Node, inputs: Sequence[Tensor], g: Tensor, i: int) -> Tensor | None:
+        derivative = node.op.derivative
+        if isinstance(derivative, Linear) and derivative.covers(i):
+            return derivative.transpose(i, g, *inputs, **node.attributes)  # type: ignore[no-any-return]
+        return self._transposed_tangent(node, inputs, g, i)
+
+    def _transposed_tangent(
+        self, node: Node, inputs: Sequence[Tensor], g: Tensor, i: int
+    ) -> Tensor | None:
+        """Transpose a tangent rule by walking back through the graph that it builds."""
+        tangent = placeholder(inputs[i].spec)
+        alone = [tangent if j == i else None for j in range(len(inputs))]
+        moved = pushed(node, inputs, Tensor(None, node), alone)
+        if moved is None:
+            return None
+        source = node_of(tangent)
+        linear_part = _depending_on(source, node_of(moved))
+        active = {inner: (True,) * len(inner.specs) for inner in (source, *linear_part)}
+        sweep = _Sweep(active, self.replaced)
+        sweep.add(node_of(moved), 0, g)
+        sweep.run(linear_part)
+        return sweep.received.get(source, [None])[0]
 
 
-def _filled(received: Cotangents, specs: Sequence[Spec]) -> Cotangents:
-    """Cotangents with zeros written out for floating outputs that nobody used."""
+def _only(received: Cotangents) -> Tensor:
+    (g,) = received
+    assert g is not None
+    return g
+
+
+def _times_local(
+    derivative: Local, inputs: Sequence[Tensor], y: Tensor, g: Tensor, wanted: Flags
+) -> Cotangents:
+    """Upstream times local derivative, for each wanted input."""
     return [
-        _zeros(spec) if g is None and spec.is_float else g
-        for g, spec in zip(received, specs, strict=True)
+        scaled(g, local(*inputs, y) if callable(local) else local)
+        if want and local is not None
+        else None
+        for local, want in zip(derivative.expressions, wanted, strict=True)
     ]
 
 
-class _Call:
-    """``call``: the forward call also puts out what the backward call reads; both keep the name."""
+def _depending_on(source: Node, output: Node) -> list[Node]:
+    """The nodes on the way from ``source`` to ``output``, in the order of computation."""
+    younger: set[Node] = set()
+    stack = [output]
+    while stack:  # older nodes cannot depend on the source, so the walk stops at them
+        node = stack.pop()
+        if node not in younger and node.serial > source.serial:
+            younger.add(node)
+            stack.extend(node.inputs)
+    depending = {source: None}
+    for node in sorted(younger, key=lambda node: node.serial):
+        if any(child in depending for child in node.inputs):
+            depending[node] = None
+    return list(depending)[1:]
 
-    @staticmethod
-    def prepare(node: Node, active: set[Node], prepared: _Prepared) -> None:
-        wanted = [child in active for child in node.inputs]
-        split = halves(node.attributes["body"], wanted)
-        inputs = [Tensor(None, prepared.value[child]) for child in node.inputs]
-        outputs = apply(CALL, *inputs, **{**node.attributes, "body": split.forward})
-        prepared.halves[node] = (split, list(outputs))
 
-    @staticmethod
-    def pull(
-        node: Node, inputs: Sequence[Tensor], received: Cotangents, prepared: _Prepared
-    ) -> Cotangents:
-        split, outputs = prepared.halves[node]
-        upstream = [g for g in _filled(received, node.specs) if g is not None]
-        operands = [*inputs, *outputs[len(node.specs) :], *upstream]
-        results = iter(
-            apply(
-                CALL,
-                *operands,
-                body=split.backward,
-                name=node.attributes["name"] + ".backward",
-                label=node.attributes["label"],
-            )
+# ---------------------------------------------------------------------- rows with sub-graphs
+#
+# A rule gets a row's inputs and what its outputs received, which inputs are wanted and which
+# outputs are active. It returns the forward half, which takes the row's place, and the inputs'
+# cotangents.
+
+
+def _pull_call(
+    node: Node, inputs: Sequence[Tensor], received: Cotangents, wanted: Flags, active: Flags
+) -> tuple[Node, Cotangents]:
+    """Both halves keep the name of the function that the user called."""
+    split = halves(node.attributes["body"], wanted, [g is not None for g in received])
+    if not any(split.given):
+        return node, [None] * len(inputs)
+    outputs = apply_many(CALL, *inputs, **{**node.attributes, "body": split.forward})
+    value = dict(zip(split.forward.outputs, outputs, strict=True))
+    value |= zip(split.forward.inputs, inputs, strict=True)
+    results = iter(
+        apply_many(
+            CALL,
+            *(value[read] for read in split.reads),
+            *(g for g in received if g is not None),
+            body=split.backward,
+            name=node.attributes["name"] + ".backward",
+            label=node.attributes["label"],
         )
-        return [next(results) if want else None for want in split.wanted]
+    )
+    return _whole(outputs), [next(results) if given else None for given in split.given]
 
 
-class _Scan:
-    """``scan``: forward stacks what backward needs; backward walks the steps the other way.
+def _whole(outputs: Sequence[Tensor]) -> Node:
+    """The node whose outputs these are."""
+    return node_of(outputs[0]).inputs[0]
 
-    Backward carries the cotangent of the state, and the growing sum of what every step contributes
-    to the captured values.
+
+def _pull_scan(
+    node: Node, inputs: Sequence[Tensor], received: Cotangents, wanted: Flags, active: Flags
+) -> tuple[Node, Cotangents]:
+    """Forward stacks what backward reads; backward walks the steps the other way."""
+    split, moving = _split_body(node, received, wanted, active)
+    forward_scan, fixed, rows = _saving_scan(node, inputs, split)
+    return forward_scan, _backward_scan(node, inputs, received, split, moving, fixed, rows)
+
+
+def _split_body(
+    scan: Node, received: Cotangents, wanted: Flags, active: Flags
+) -> tuple[Halves, list[int]]:
+    """The halves of one step, and the positions of the states whose cotangent is carried."""
+    states, carried = states_of(scan), scan.attributes["carried"]
+    wanted = [*wanted[: states.start], *active[:carried], *wanted[states.stop :]]
+    seeded = [g is not None for g in received]
+    while True:  # a state that receives nothing at the end may receive something from a later step
+        split = halves(scan.attributes["body"], wanted, seeded)
+        grown = [a or b for a, b in zip(seeded, split.given[states], strict=False)]
+        if grown == seeded[:carried]:
+            return split, [i for i, moves in enumerate(grown) if moves]
+        seeded[:carried] = grown
+
+
+def _saving_scan(
+    scan: Node, inputs: Sequence[Tensor], split: Halves
+) -> tuple[Node, dict[Node, Tensor], dict[Node, Tensor]]:
+    """The forward scan, and what backward reads: the same at every step, or one row per step."""
+    body, captured = scan.attributes["body"], scan.attributes["captured"]
+    carried = scan.attributes["carried"]
+    fixed = _hoisted(split, dict(zip(body.inputs[:captured], inputs[:captured], strict=True)))
+    rows = dict(zip(body.inputs[captured + carried :], inputs[captured + carried :], strict=True))
+    outputs = split.forward.outputs[: len(body.outputs)]
+    there = {*fixed, *rows, *outputs[carried:]}
+    saved = [node for node in split.reads if node not in there]  # states before a step among them
+    saving = Graph(body.inputs, [*outputs, *saved], body.names)
+    results = apply_many(SCAN, *inputs, **{**scan.attributes, "body": saving})
+    stacked = dict(zip(saving.outputs[carried:], results[carried:], strict=True))
+    return _whole(results), fixed, stacked | rows
+
+
+def _hoisted(split: Halves, fixed: dict[Node, Tensor]) -> dict[Node, Tensor]:
+    """Captured values, and with them what backward reads that is the same at every step.
+
+    That is computed once more, outside of the loop, rather than stacked once per step.
     """
-
-    @staticmethod
-    def prepare(node: Node, active: set[Node], prepared: _Prepared) -> None:
-        body: Graph = node.attributes["body"]
-        carried = node.attributes["carried"]
-        states = _states(node)
-        wanted = [child in active for child in node.inputs]
-        while True:  # a state that starts inactive may become active in the first step
-            reached = _active_nodes(body, wanted)
-            grown = [w or n in reached for w, n in zip(wanted[states], body.outputs, strict=False)]
-            if grown == wanted[states]:
-                break
-            wanted[states] = grown
-        split = halves(body, wanted)
-        outputs = [*split.forward.outputs, *body.inputs[states]]  # the states before each step too
-        inputs = [Tensor(None, prepared.value[child]) for child in node.inputs]
-        attributes = {**node.attributes, "body": Graph(body.inputs, outputs, body.names)}
-        prepared.halves[node] = (split, list(apply(SCAN, *inputs, **attributes)))
-        assert carried == len(body.inputs[states])
-
-    @staticmethod
-    def pull(
-        node: Node, inputs: Sequence[Tensor], received: Cotangents, prepared: _Prepared
-    ) -> Cotangents:
-        split, outputs = prepared.halves[node]
-        body: Graph = node.attributes["body"]
-        captured, carried = node.attributes["captured"], node.attributes["carried"]
-        states, count = _states(node), len(body.inputs)
-        own = split.backward.inputs
-        saved = own[count : count + len(split.saved)]
-        upstream_nodes = iter(own[count + len(split.saved) :])
-        upstream = [next(upstream_nodes) if s.is_float else None for s in body.output_specs]
-        incoming = _filled(received, node.specs)
-        results = iter(split.backward.outputs)
-        given = [next(results) if want else None for want in split.wanted]
-        moving = [i for i in range(carried) if split.wanted[captured + i]]
-        still = [i for i in range(carried) if i not in moving and upstream[i] is not None]
-        summed = [i for i in range(captured) if split.wanted[i]]
-        totals = [placeholder(body.inputs[i].spec) for i in summed]
-        rows = [i for i in range(carried, len(upstream)) if upstream[i] is not None]
-        stacked_saved = outputs[len(node.specs) :][: len(saved)]
-        stacked_states = outputs[len(node.specs) + len(saved) :]
-        step = Graph(
-            [
-                *own[:captured],
-                *(_known(upstream[i]) for i in still),
-                *(_known(upstream[i]) for i in moving),
-                *map(node_of, totals),
-                *own[captured + carried : count],
-                *saved,
-                *own[states],
-                *(_known(upstream[i]) for i in rows),
-            ],
-            [
-                *(_known(given[captured + i]) for i in moving),
-                *(
-                    node_of(total + Tensor(None, _known(given[i])))
-                    for i, total in zip(summed, totals, strict=True)
-                ),
-                *(g for g in given[captured + carried :] if g is not None),
-            ],
-        )
-        outcome = apply(
-            SCAN,
-            *inputs[:captured],
-            *(_zeros(body.outputs[i].spec) for i in still),
-            *(_known(incoming[i]) for i in moving),
-            *(_zeros(total.spec) for total in totals),
-            *inputs[captured + carried :],
-            *stacked_saved,
-            *stacked_states,
-            *(_known(incoming[i]) for i in rows),
-            body=step,
-            captured=captured + len(still),
-            carried=len(moving) + len(summed),
-            length=node.attributes["length"],
-            reverse=not node.attributes["reverse"],
-        )
-        of_states = dict(zip((captured + i for i in moving), outcome, strict=False))
-        of_captured = dict(zip(summed, outcome[len(moving) :], strict=False))
-        of_rows = iter(outcome[len(moving) + len(summed) :])
-        known = {**of_states, **of_captured}
-        return [
-            known.get(i) if i < captured + carried else (next(of_rows) if want else None)
-            for i, want in enumerate(split.wanted)
-        ]
+    constant = set(fixed)
+    for node in split.forward.nodes:
+        if all(child in constant for child in node.inputs):
+            constant.add(node)
+    shared = [node for node in split.reads if node in constant and node not in fixed]
+    values = replay(Graph(list(fixed), shared), list(fixed.values()))
+    return fixed | dict(zip(shared, values, strict=True))
 
 
-def _states(node: Node) -> slice:
-    """Where the state stands among the inputs of a scan."""
-    captured = node.attributes["captured"]
-    return slice(captured, captured + node.attributes["carried"])
+def _backward_scan(
+    scan: Node,
+    inputs: Sequence[Tensor],
+    received: Cotangents,
+    split: Halves,
+    moving: Sequence[int],
+    fixed: dict[Node, Tensor],
+    rows: dict[Node, Tensor],
+) -> Cotangents:
+    """The cotangents of a scan's inputs.
+
+    The state of the backward scan is the cotangent of the state, and the growing sum of what every
+    step contributes to the captured values.
+    """
+    body, carried = scan.attributes["body"], scan.attributes["carried"]
+    captured_nodes, state_nodes, row_nodes = cut(body.inputs, scan.attributes["captured"], carried)
+    state_inputs = inputs[states_of(scan)]
+    takers = [node for node, given in zip(body.inputs, split.given, strict=True) if given]
+    given = dict(zip(takers, split.backward.outputs, strict=True))
+    states = [state_nodes[i] for i in moving]
+    summed = [node for node in captured_nodes if node in given]
+    sums = [placeholder(node.spec) for node in summed]
+    row_takers = [node for node in row_nodes if node in given]
+    fixed_reads = [node for node in split.reads if node in fixed]
+    row_reads = [node for node in split.reads if node not in fixed]
+    of_states, of_rows = cut(split.backward.inputs[len(split.reads) :], len(moving))
+    inputs_of_step = [*fixed_reads, *of_states, *map(node_of, sums), *row_reads, *of_rows]
+    name = dict(zip(split.backward.inputs, split.backward.names, strict=True))
+    step = Graph(
+        inputs_of_step,
+        [
+            # A state that a step does not read gets nothing from that step.
+            *(given[n] if n in given else node_of(zero_like(Tensor(None, n))) for n in states),
+            *(node_of(add(s, Tensor(None, given[n]))) for n, s in zip(summed, sums, strict=True)),
+            *(given[node] for node in row_takers),
+        ],
+        [name.get(node, "sum") for node in inputs_of_step],
+    )
+    last = [received[i] for i in moving]
+    cotangents = apply_many(
+        SCAN,
+        *(fixed[node] for node in fixed_reads),
+        *(
+            zero_like(state_inputs[i]) if g is None else g
+            for i, g in zip(moving, last, strict=True)
+        ),
+        *(zero_like(fixed[node]) for node in summed),
+        *(rows[node] for node in row_reads),
+        *(g for g in received[carried:] if g is not None),
+        body=step,
+        captured=len(fixed_reads),
+        carried=len(states) + len(sums),
+        length=scan.attributes["length"],
+        reverse=not scan.attributes["reverse"],
+    )
+    result = dict(zip([*states, *summed, *row_takers], cotangents, strict=True))
+    return [result.get(node) for node in body.inputs]
 
 
-def _known(value: Any) -> Any:
-    assert value is not None
-    return value
+def _pull_while(
+    node: Node, inputs: Sequence[Tensor], received: Cotangents, wanted: Flags, active: Flags
+) -> tuple[Node, Cotangents]:
+    """The number of steps is unknown, so nothing can be saved for backward."""
+    raise GradientError("autodiff.while")
 
 
-class _While:
-    """``while``: the number of steps is unknown, so nothing can be saved for backward."""
-
-    @staticmethod
-    def prepare(node: Node, active: set[Node], prepared: _Prepared) -> None:
-        raise GradientError("autodiff.while")
-
-
-STRUCTURED: dict[str, Any] = {"call": _Call, "scan": _Scan, "while": _While}
+STRUCTURED: dict[str, Callable[..., tuple[Node, Cotangents]]] = {
+    "call": _pull_call,
+    "scan": _pull_scan,
+    "while": _pull_while,
+}

@@ -1,12 +1,13 @@
-"""Transformations of functions of trees: ``grad``, ``jvp``, ``vjp``, ``vmap``, ``jacobian``, …
+"""Transformations of functions of trees: ``grad``, ``value_and_grad``, ``vjp``, ``jvp``, ``vmap``.
 
-Each takes a function and returns a function; they nest in any order and to any depth. A call traces
-the function on fresh placeholders, transforms the graph, and replays it on the arguments. Only the
-arguments that are transformed become placeholders; the others keep their numbers.
+Each takes a function and returns a function (``vjp`` and ``jvp`` work at one point); they nest in
+any order and to any depth. A call traces the function on fresh placeholders, transforms the graph,
+and replays it on the arguments. Only what is transformed becomes a placeholder.
 """
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,61 +17,119 @@ from chainrule.autodiff.reverse import halves, reverse
 from chainrule.autodiff.vectorize import vectorize
 from chainrule.errors import GradientError, ShapeError
 from chainrule.graph.functions import zeros_like
-from chainrule.graph.ops.movement import moveaxis, reshape
-from chainrule.graph.tensor import Tensor, asarray
-from chainrule.graph.trace import Trace, is_array, replay, trace
-from chainrule.trees import TreeDef, tree_flatten, tree_map, tree_unflatten
+from chainrule.graph.node import Graph
+from chainrule.graph.ops.movement import broadcast_to, moveaxis
+from chainrule.graph.spec import Spec, normalize_axes
+from chainrule.graph.tensor import Tensor, asarray, node_of
+from chainrule.graph.trace import Trace, is_array, merged, replay, trace
+from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp", "vmap"]
+__all__ = ["grad", "jvp", "value_and_grad", "vjp", "vmap"]
 
 Function = Callable[..., Any]
 
 
-def _floating(tree: Any, who: str) -> tuple[list[Tensor], TreeDef]:
-    """The leaves of an argument as tensors that have derivatives."""
+# ---------------------------------------------------------------------- opening the arguments
+def checked_function(who: str, function: Function) -> None:
+    """Refuse a value in a function's place, as in ``grad(f(x))``."""
+    if not callable(function):
+        raise GradientError("autodiff.function", who=who, got=type(function).__name__)
+
+
+def positions(who: str, argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
+    """``argnums`` as positions from 0 on, among ``count`` arguments."""
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    inside = all(-count <= i < count for i in chosen)
+    if not chosen or not inside or len({i % count for i in chosen}) != len(chosen):
+        raise GradientError("autodiff.argnums", who=who, argnums=argnums, count=count)
+    return tuple(i % count for i in chosen)
+
+
+def floating_leaves(who: str, tree: Any, index: int) -> tuple[list[Tensor], TreeDef]:
+    """The leaves of argument ``index`` as tensors that have derivatives."""
     leaves, definition = tree_flatten(tree)
     tensors = []
     for path, leaf in zip(definition.paths, leaves, strict=True):
+        place = place_of(index, path)
         if not is_array(leaf) and not isinstance(leaf, int):
-            raise GradientError("autodiff.not_array", who=who, path=path or "0", got=type(leaf).__name__)
+            got = type(leaf).__name__
+            raise GradientError("autodiff.not_array", who=who, place=place, got=got)
         value = asarray(leaf)
         if not value.spec.is_float:
-            raise GradientError("autodiff.not_float", who=who, path=path or "0", spec=value.spec)
+            raise GradientError("autodiff.not_float", who=who, place=place, spec=value.spec)
         tensors.append(value)
     return tensors, definition
 
 
-def _traced(
-    function: Function, who: str, arguments: Sequence[Any], moving: Sequence[int]
-) -> tuple[Trace, list[Tensor], list[TreeDef]]:
-    """Trace ``function`` with the ``moving`` arguments as placeholders.
+def place_of(index: int | str, path: str) -> str:
+    """A leaf of an argument in words: ``arguments[0].hidden.weight``."""
+    return f"arguments[{index}].{path}" if path else f"arguments[{index}]"
 
-    Returns the trace, the moving leaves followed by the captured values, and the moving arguments'
-    tree shapes.
+
+@dataclass(frozen=True)
+class _Opened:
+    """A traced function, and the arguments that it is differentiated by.
+
+    Attributes
+    ----------
+    trace
+        Inputs of its graph: the leaves of those arguments, then what the function captured.
+    inputs
+        The values of these.
+    definitions
+        The tree shapes of those arguments.
     """
-    for i in moving:
-        if not -len(arguments) <= i < len(arguments):
-            raise GradientError("autodiff.argnums", who=who, argnums=tuple(moving), count=len(arguments))
-    opened = [_floating(arguments[i], who) for i in moving]
-    tensors = [t for leaves, _ in opened for t in leaves]
+
+    trace: Trace
+    inputs: list[Tensor]
+    definitions: list[TreeDef]
+
+    @property
+    def graph(self) -> Graph:
+        return self.trace.graph
+
+    @property
+    def count(self) -> int:
+        return sum(definition.leaf_count for definition in self.definitions)
+
+    @property
+    def wanted(self) -> list[bool]:
+        return [i < self.count for i in range(len(self.inputs))]
+
+    def result(self, leaves: Sequence[Tensor]) -> Any:
+        """The leaves of a result of the function, as the tree that it returns."""
+        return tree_unflatten(self.trace.output, leaves)
+
+    def arguments(self, leaves: Sequence[Tensor]) -> tuple[Any, ...]:
+        """One leaf per differentiated leaf, as trees like the arguments."""
+        rest = iter(leaves)
+        return tuple(tree_unflatten(definition, rest) for definition in self.definitions)
+
+
+def _opened(
+    who: str,
+    function: Function,
+    chosen: Sequence[int],
+    arguments: Sequence[Any],
+    keywords: dict[str, Any],
+) -> _Opened:
+    """Trace ``function`` with the ``chosen`` arguments as placeholders."""
+    opened = [floating_leaves(who, arguments[i], i) for i in chosen]
+    tensors = [leaf for leaves, _ in opened for leaf in leaves]
     definitions = [definition for _, definition in opened]
 
     def flat(*values: Tensor) -> Any:
-        rest = iter(values)
-        full = list(arguments)
-        for i, definition in zip(moving, definitions, strict=True):
+        rest, full = iter(values), list(arguments)
+        for i, definition in zip(chosen, definitions, strict=True):
             full[i] = tree_unflatten(definition, rest)
-        return function(*full)
+        return function(*full, **keywords)
 
-    names = [path or f"in{k}" for k, d in enumerate(definitions) for path in d.paths]
+    names = [path or f"in{i}" for i, d in zip(chosen, definitions, strict=True) for path in d.paths]
     traced = trace(flat, [t.spec for t in tensors], names)
-    return traced, [*tensors, *traced.captured], definitions
+    return _Opened(traced, [*tensors, *traced.captured], definitions)
 
 
-def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
-    return (argnums,) if isinstance(argnums, int) else tuple(argnums)
-
-
+# ---------------------------------------------------------------------- reverse mode
 def value_and_grad(
     function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Function:
@@ -88,12 +147,14 @@ def value_and_grad(
     Returns
     -------
     callable
-        Same arguments → ``(value, gradient)``; the gradient has the tree shape of the argument.
+        Same arguments → ``(value, gradient)``; the gradient has the tree shape of the argument, for
+        a sequence ``argnums`` it is a tuple of such trees.
 
     Raises
     ------
     GradientError
-        If the value is not one floating number, or the argument has leaves that are not floating.
+        If the value is not one floating number, if the argument has leaves that are not floating,
+        or if there is no such argument.
 
     Examples
     --------
@@ -102,33 +163,48 @@ def value_and_grad(
     >>> value.item(), gradient.tolist()
     (5.0, [2.0, 4.0])
     """
-    moving = _positions(argnums)
+    checked_function("grad", function)
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        traced, inputs, definitions = _traced(function, "grad", arguments, moving)
-        graph = traced.graph
-        count = sum(d.leaf_count for d in definitions)
-        _check_scalar(traced, has_aux)
-        wanted = [i < count for i in range(len(graph.inputs))]
-        specs = [spec for spec in graph.output_specs if spec.is_float]
-        seeds = [asarray(np.ones((), specs[0].dtype)), *(asarray(np.zeros(s.shape, s.dtype)) for s in specs[1:])]
-        results = replay(reverse(graph, wanted), [*inputs, *seeds])
-        outputs, gradients = results[: len(graph.outputs)], iter(results[len(graph.outputs) :])
-        trees = [tree_unflatten(d, gradients) for d in definitions]
-        value = tree_unflatten(traced.output, outputs)
-        return value, trees[0] if isinstance(argnums, int) else tuple(trees)
+    def transformed(*arguments: Any, **keywords: Any) -> Any:
+        chosen = positions("grad", argnums, len(arguments))
+        opened = _opened("grad", function, chosen, arguments, keywords)
+        graph, inputs = opened.graph, opened.inputs
+        _check_scalar(opened.trace, has_aux)
+        seeded = [i == 0 for i in range(len(graph.outputs))]  # auxiliary results have no cotangent
+        seed = _constant(np.ones((), graph.outputs[0].spec.dtype), like=inputs)
+        results = replay(reverse(graph, opened.wanted, seeded), [*inputs, seed])
+        value = opened.result(results[: len(seeded)])
+        gradients = opened.arguments(results[len(seeded) :])
+        return value, gradients[0] if isinstance(argnums, int) else gradients
 
     return transformed
 
 
+def _constant(array: np.ndarray, like: Sequence[Tensor]) -> Tensor:
+    """A constant; in a graph where the others are, so that what is made of it stays there too."""
+    constant = asarray(array)
+    return Tensor(None, node_of(constant)) if any(t.is_symbolic for t in like) else constant
+
+
 def _check_scalar(traced: Trace, has_aux: bool) -> None:
-    specs = traced.graph.output_specs
-    if has_aux and (traced.output.kind is not tuple or len(traced.output.children) != 2):
-        raise GradientError("autodiff.aux")
-    single = traced.output.children[0] if has_aux else traced.output
-    if single.leaf_count != 1 or specs[0].shape != () or not specs[0].is_float:
-        raise GradientError("autodiff.not_scalar", specs=", ".join(map(repr, specs)))
+    specs, output = traced.graph.output_specs, traced.output
+    if has_aux:
+        if output.kind is not tuple or len(output.children) != 2:
+            raise GradientError("autodiff.aux", got=_described(output, specs))
+        output = output.children[0]
+    if output.leaf_count != 1 or specs[0].shape != () or not specs[0].is_float:
+        got = _described(output, specs[: output.leaf_count])
+        raise GradientError("autodiff.not_scalar", got=got)
+
+
+def _described(output: TreeDef, specs: Sequence[Spec]) -> str:
+    """What a function returned: ``f32[3]``, or ``dict of f32[3], i64[]``."""
+    leaves = ", ".join(map(repr, specs))
+    if output.kind is None:
+        return leaves
+    kind = "None" if output.kind is type(None) else output.kind.__name__
+    return f"{kind} of {leaves}" if leaves else kind
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
@@ -147,8 +223,8 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = F
     both = value_and_grad(function, argnums, has_aux)
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        value, gradient = both(*arguments)
+    def transformed(*arguments: Any, **keywords: Any) -> Any:
+        value, gradient = both(*arguments, **keywords)
         return (gradient, value[1]) if has_aux else gradient
 
     return transformed
@@ -163,6 +239,13 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Function]:
         ``pullback(cotangents)`` takes a tree like ``value`` and returns one cotangent tree per
         argument: the cotangent times the Jacobian.
 
+    Raises
+    ------
+    GradientError
+        If an argument has leaves that are not floating.
+    ShapeError
+        If ``pullback`` gets a tree that is not like ``value``.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -170,37 +253,42 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Function]:
     >>> [g.item() for g in pullback(1.0)]
     [3.0, 2.0]
     """
-    moving = range(len(arguments))
-    traced, inputs, definitions = _traced(function, "vjp", arguments, moving)
-    graph = traced.graph
-    count = sum(d.leaf_count for d in definitions)
-    split = halves(graph, [i < count for i in range(len(graph.inputs))])
-    results = replay(split.forward, inputs)
-    outputs, saved = results[: len(graph.outputs)], results[len(graph.outputs) :]
+    checked_function("vjp", function)
+    opened = _opened("vjp", function, range(len(arguments)), arguments, {})
+    split = halves(opened.graph, opened.wanted)
+    results = replay(split.forward, opened.inputs)
+    value = dict(zip(split.forward.outputs, results, strict=True))
+    value |= zip(opened.graph.inputs, opened.inputs, strict=True)
+    specs = opened.graph.output_specs
 
     def pullback(cotangents: Any) -> tuple[Any, ...]:
-        leaves = _like(traced.output, graph.output_specs, cotangents, "vjp")
-        upstream = [g for g, s in zip(leaves, graph.output_specs, strict=True) if s.is_float]
-        gradients = iter(replay(split.backward, [*inputs, *saved, *upstream]))
-        return tuple(tree_unflatten(d, gradients) for d in definitions)
+        leaves = _like("vjp", opened.trace.output, specs, cotangents)
+        upstream = [g for g in leaves if g.spec.is_float]
+        found = iter(replay(split.backward, [*(value[node] for node in split.reads), *upstream]))
+        gradients = [
+            next(found) if given else zeros_like(x)
+            for given, x in zip(split.given, opened.inputs[: opened.count], strict=False)
+        ]
+        return opened.arguments(gradients)
 
-    return tree_unflatten(traced.output, outputs), pullback
+    return opened.result(results[: len(specs)]), pullback
 
 
-def _like(definition: TreeDef, specs: Sequence[Any], tree: Any, who: str) -> list[Tensor]:
+def _like(who: str, definition: TreeDef, specs: Sequence[Spec], tree: Any) -> list[Tensor]:
     """The leaves of ``tree``, which must have the given tree shape, shapes and types."""
     leaves, own = tree_flatten(tree)
     if own != definition:
         raise ShapeError("autodiff.tree", who=who, wanted=definition.paths, got=own.paths)
     tensors = []
-    for leaf, spec in zip(leaves, specs, strict=True):
-        value = asarray(leaf, spec.dtype) if isinstance(leaf, (int, float)) else asarray(leaf)
-        if value.shape != spec.shape or (spec.is_float and value.dtype != spec.dtype):
-            raise ShapeError("autodiff.spec", who=who, wanted=spec, got=value.spec)
+    for path, leaf, spec in zip(definition.paths, leaves, specs, strict=True):
+        value = asarray(leaf, spec.dtype if isinstance(leaf, (int, float)) else None)
+        if value.spec != spec:
+            raise ShapeError("autodiff.spec", who=who, path=path, wanted=spec, got=value.spec)
         tensors.append(value)
     return tensors
 
 
+# ---------------------------------------------------------------------- forward mode
 def jvp(function: Function, arguments: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """The value at ``arguments``, and its derivative in the direction ``tangents`` (forward mode).
 
@@ -209,12 +297,19 @@ def jvp(function: Function, arguments: Sequence[Any], tangents: Sequence[Any]) -
     function
         Takes and returns trees of tensors.
     arguments, tangents
-        Sequences of the arguments and of trees of the same shapes.
+        Tuples of the arguments and of trees of the same shapes.
 
     Returns
     -------
     value, tangent
         Trees of the same shape; the tangent is the Jacobian times the direction.
+
+    Raises
+    ------
+    GradientError
+        If an argument has leaves that are not floating.
+    ShapeError
+        If the tangents are not like the arguments.
 
     Examples
     --------
@@ -223,20 +318,31 @@ def jvp(function: Function, arguments: Sequence[Any], tangents: Sequence[Any]) -
     >>> value.item(), tangent.item()
     (9.0, 6.0)
     """
-    moving = range(len(arguments))
-    traced, inputs, definitions = _traced(function, "jvp", arguments, moving)
-    count = sum(d.leaf_count for d in definitions)
-    whole = TreeDef(tuple, tuple(moving), tuple(definitions))
-    directions = _like(whole, [t.spec for t in inputs[:count]], tuple(tangents), "jvp")
-    wanted = [i < count for i in range(len(inputs))]
-    graph, moved = forward(traced.graph, wanted)
-    results = replay(graph, [*inputs, *directions])
+    checked_function("jvp", function)
+    for given in (arguments, tangents):
+        if not isinstance(given, (tuple, list)):
+            raise GradientError("autodiff.sequence", got=type(given).__name__)
+    return push_forward("jvp", function, tuple(arguments), tuple(tangents))
+
+
+def push_forward(
+    who: str, function: Function, arguments: tuple[Any, ...], tangents: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    """What :func:`jvp` returns, asked for by ``who``."""
+    opened = _opened(who, function, range(len(arguments)), arguments, {})
+    graph, moved = forward(opened.graph, opened.wanted)
+    whole = tree_flatten(arguments)[1]
+    directions = _like(who, whole, graph.input_specs[: opened.count], tangents)
+    results = replay(graph, [*opened.inputs, *directions])
     outputs, rest = results[: len(moved)], iter(results[len(moved) :])
     filled = [next(rest) if m else zeros_like(y) for y, m in zip(outputs, moved, strict=True)]
-    return tree_unflatten(traced.output, outputs), tree_unflatten(traced.output, filled)
+    return opened.result(outputs), opened.result(filled)
 
 
-def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
+# ---------------------------------------------------------------------- batches
+def vmap(
+    function: Function, in_axes: int | Sequence[int | None] | None = 0, out_axes: int = 0
+) -> Function:
     """A function that maps ``function`` over an axis of its arguments, in one graph.
 
     Parameters
@@ -244,8 +350,8 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
     function
         A function of one example.
     in_axes
-        The axis to map over, for all arguments or one per argument; ``None`` for an argument that is
-        the same for all examples.
+        The axis to map over, for all arguments or one per argument; ``None`` for an argument that
+        is the same for all examples. Numbers, strings and keyword arguments are the same for all.
     out_axes
         Where the axis of examples stands in the results.
 
@@ -261,179 +367,72 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
     >>> per_sample(3.0, cr.tensor([1.0, 2.0])).tolist()
     [6.0, 24.0]
     """
+    checked_function("vmap", function)
 
     @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(arguments)
-        if len(axes) != len(arguments):
-            raise ShapeError("autodiff.in_axes", in_axes=in_axes, count=len(arguments))
-        opened = [tree_flatten(argument) for argument in arguments]
-        leaves = [leaf for values, _ in opened for leaf in values]
-        leaf_axes = [a for (values, _), a in zip(opened, axes, strict=True) for _ in values]
-        mapped = [a is not None and is_array(x) for x, a in zip(leaves, leaf_axes, strict=True)]
-        front = [
-            moveaxis(asarray(x), a, 0) if m else x
-            for x, a, m in zip(leaves, leaf_axes, mapped, strict=True)
-        ]
-        lengths = {x.shape[0] for x, m in zip(front, mapped, strict=True) if m}
-        if len(lengths) != 1:
-            raise ShapeError("autodiff.mapped", lengths=sorted(lengths))
-        tensors = [x for x, m in zip(front, mapped, strict=True) if m]
+    def transformed(*arguments: Any, **keywords: Any) -> Any:
+        leaves, definition = tree_flatten(arguments)
+        axes = _axis_per_leaf(in_axes, definition)
+        mapped = [a is not None and _is_mappable(x) for x, a in zip(leaves, axes, strict=True)]
+        rows = zip(_places(definition), leaves, axes, mapped, strict=True)
+        front = {place: _in_front(place, asarray(x), axis) for place, x, axis, m in rows if m}
+        size = _common_length(in_axes, {place: x.shape[0] for place, x in front.items()})
 
         def flat(*values: Tensor) -> Any:
-            given = iter(values)
-            rest = iter([next(given) if m else x for x, m in zip(front, mapped, strict=True)])
-            return function(*(tree_unflatten(d, rest) for _, d in opened))
+            return function(*tree_unflatten(definition, merged(leaves, mapped, values)), **keywords)
 
-        traced = trace(flat, [t.spec.with_shape(t.shape[1:]) for t in tensors])
-        flags = [i < len(tensors) for i in range(len(traced.graph.inputs))]
-        (size,) = lengths
+        traced = trace(flat, [x.spec.with_shape(x.shape[1:]) for x in front.values()])
+        flags = [i < len(front) for i in range(len(traced.graph.inputs))]
         graph, batched = vectorize(traced.graph, flags, size)
-        results = replay(graph, [*tensors, *traced.captured])
-        outputs = [
-            moveaxis(y if b else _repeated(y, size), 0, out_axes)
+        results = replay(graph, [*front.values(), *traced.captured])
+        full = [
+            y if b else broadcast_to(y, (size, *y.shape))
             for y, b in zip(results, batched, strict=True)
         ]
-        return tree_unflatten(traced.output, outputs)
+        return tree_unflatten(traced.output, [_at_axis(y, out_axes) for y in full])
 
     return transformed
 
 
-def _repeated(y: Tensor, size: int) -> Tensor:
-    from chainrule.graph.ops.movement import broadcast_to
-
-    return broadcast_to(y, (size, *y.shape))
-
-
-def jacobian(function: Function, argnums: int = 0, mode: str = "reverse") -> Function:
-    """A function that returns the Jacobian ``∂ output / ∂ input`` of ``function``.
-
-    Parameters
-    ----------
-    function
-        Returns a tree of tensors.
-    argnums
-        Which argument to differentiate by.
-    mode
-        ``"reverse"``: one pullback per output element; ``"forward"``: one push per input element.
-        Choose reverse for few outputs, forward for few inputs; both are one batched call.
-
-    Returns
-    -------
-    callable
-        For every output leaf of shape ``s`` a tree like the argument, with leaves of shape
-        ``s + leaf.shape``.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> cr.jacobian(lambda x: x * x)(cr.tensor([1.0, 2.0]))
-    Tensor f32[2, 2]
-    [[2. 0.]
-     [0. 4.]]
-    """
-    by_mode = {"reverse": _jacobian_reverse, "forward": _jacobian_forward}
-    if mode not in by_mode:
-        raise GradientError("autodiff.mode", mode=mode)
-
-    @functools.wraps(function)
-    def transformed(*arguments: Any) -> Any:
-        def of_one(argument: Any) -> Any:
-            return function(*arguments[:argnums], argument, *arguments[argnums + 1 :])
-
-        return by_mode[mode](of_one, arguments[argnums])
-
-    return transformed
+def _axis_per_leaf(
+    in_axes: int | Sequence[int | None] | None, definition: TreeDef
+) -> list[int | None]:
+    children = definition.children
+    axes = in_axes if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(children)
+    if len(axes) != len(children):
+        raise ShapeError("autodiff.in_axes", in_axes=in_axes, count=len(children))
+    return [a for a, child in zip(axes, children, strict=True) for _ in range(child.leaf_count)]
 
 
-def _basis(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The unit vectors of the space that the tensors span together, stacked along a first axis."""
-    total = sum(t.size for t in tensors)
-    stacked, before = [], 0
-    for t in tensors:
-        block = np.zeros((total, t.size), t.dtype)
-        block[before : before + t.size] = np.eye(t.size, dtype=t.dtype)
-        stacked.append(asarray(block.reshape(total, *t.shape)))
-        before += t.size
-    return stacked
+def _is_mappable(leaf: Any) -> bool:
+    return is_array(leaf) and not isinstance(leaf, (float, np.generic))
 
 
-def _jacobian_reverse(function: Function, argument: Any) -> Any:
-    value, pullback = vjp(function, argument)
-    leaves, definition = tree_flatten(value)
-    basis = _basis(leaves)
-    if not basis or basis[0].shape[0] == 0:
-        rows = tree_map(lambda x: reshape(zeros_like(asarray(x)), (1, *asarray(x).shape))[:0], argument)
-    else:
-        rows = vmap(lambda *g: pullback(tree_unflatten(definition, g))[0])(*basis)
-    blocks, before = [], 0
-    for y in leaves:
-        after = before + y.size
-        blocks.append(_cut(rows, before, after, y.shape))
-        before = after
-    return tree_unflatten(definition, blocks)
+def _in_front(place: str, x: Tensor, axis: int | None) -> Tensor:
+    assert axis is not None
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError("autodiff.in_axis", axis=axis, place=place, spec=x.spec)
+    return moveaxis(x, axis, 0)
 
 
-def _cut(rows: Any, before: int, after: int, shape: tuple[int, ...]) -> Any:
-    return tree_map(lambda r: reshape(r[before:after], (*shape, *r.shape[1:])), rows)
+def _places(arguments: TreeDef) -> list[str]:
+    """The leaves of all arguments in words."""
+    return [
+        place_of(index, path)
+        for index, argument in enumerate(arguments.children)
+        for path in argument.paths
+    ]
 
 
-def _jacobian_forward(function: Function, argument: Any) -> Any:
-    leaves, definition = _floating(argument, "jacobian")
-    basis = _basis(leaves)
-
-    def pushed(*directions: Tensor) -> Any:
-        at = tree_unflatten(definition, leaves)
-        return jvp(function, (at,), (tree_unflatten(definition, directions),))[1]
-
-    columns = vmap(pushed, out_axes=-1)(*basis)  # leaves [*output shape, inputs]
-
-    def split(column: Tensor) -> Any:
-        parts, before = [], 0
-        for x in leaves:
-            part = column[..., before : before + x.size]
-            parts.append(reshape(part, (*column.shape[:-1], *x.shape)))
-            before += x.size
-        return tree_unflatten(definition, parts)
-
-    return tree_map(split, columns)
+def _common_length(in_axes: Any, lengths: dict[str, int]) -> int:
+    if not lengths:
+        raise ShapeError("autodiff.nothing_mapped", in_axes=in_axes)
+    if len(set(lengths.values())) > 1:
+        pairs = ", ".join(f"{place}: {length}" for place, length in lengths.items())
+        raise ShapeError("autodiff.mapped", lengths=pairs)
+    return next(iter(lengths.values()))
 
 
-def hessian(function: Function, argnums: int = 0) -> Function:
-    """A function that returns the matrix of second derivatives, forward over reverse.
-
-    For a tree argument the result is a tree of trees, one block per pair of leaves.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> cr.hessian(lambda x: (x**3).sum())(cr.tensor([1.0, 2.0]))
-    Tensor f32[2, 2]
-    [[ 6.  0.]
-     [ 0. 12.]]
-    """
-    return jacobian(grad(function, argnums), argnums, mode="forward")
-
-
-def hvp(function: Function) -> Function:
-    """A function that returns the Hessian of ``function`` times a vector, without the Hessian.
-
-    Returns
-    -------
-    callable
-        ``(argument, vector, *rest)`` → a tree like ``argument``, where ``function(argument, *rest)``
-        returns one number.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> cr.hvp(lambda x: (x**3).sum())(cr.tensor([1.0, 2.0]), cr.tensor([1.0, 1.0])).tolist()
-    [6.0, 12.0]
-    """
-
-    def transformed(argument: Any, vector: Any, *rest: Any) -> Any:
-        return jvp(lambda at: grad(function)(at, *rest), (argument,), (vector,))[1]
-
-    return transformed
-
-
+def _at_axis(y: Tensor, axis: int) -> Tensor:
+    (axis,) = normalize_axes(f"vmap(…, out_axes={axis})", axis, y.ndim)
+    return moveaxis(y, 0, axis)

@@ -1,4 +1,4 @@
-"""Engines: what runs a graph. The interpreter is the specification; others are tested against it."""
+"""Engines run a graph. The interpreter is the specification; others are tested against it."""
 
 from chainrule.engines.compile import Compiled, compile
 from chainrule.engines.diagnosis import NonFinite, first_nonfinite

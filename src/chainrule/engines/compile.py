@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engines.diagnosis import NonFinite, first_nonfinite
 from chainrule.engines.interpret import Program
 from chainrule.errors import OptionError
 from chainrule.graph.node import Graph
@@ -24,13 +25,14 @@ ENGINES = ("auto", "interpret")
 class _Variant:
     """A function traced for one set of shapes."""
 
+    graph: Graph
     program: Program
     captured: tuple[np.ndarray, ...]
     output: TreeDef
 
 
 class Compiled:
-    """A function that is traced once for each set of shapes, types and options; see :func:`compile`.
+    """A function that is traced once per set of shapes, types and options; see :func:`compile`.
 
     Attributes
     ----------
@@ -46,42 +48,40 @@ class Compiled:
         self.trace_count = 0
 
     def __call__(self, *arguments: Any) -> Any:
+        """Run the function, traced if the shapes are new."""
         leaves, definition = tree_flatten(arguments)
         if any(isinstance(leaf, Tensor) and leaf.is_symbolic for leaf in leaves):
             return self._function(*arguments)  # inside another trace: become part of its graph
-        arrays = [is_array(leaf) for leaf in leaves]
-        tensors = _as_tensors([x for x, a in zip(leaves, arrays, strict=True) if a])
-        options = tuple(x for x, a in zip(leaves, arrays, strict=True) if not a)
-        variant = self._variant(leaves, definition, arrays, tensors, options)
-        values = [t._array for t in tensors]
-        results = variant.program([*values, *variant.captured])
+        variant, inputs = self._variant(leaves, definition)
+        results = variant.program(inputs)
         return tree_unflatten(variant.output, (Tensor(np.asarray(r)) for r in results))
 
     def graph(self, *arguments: Any) -> Graph:
-        """The prepared graph for such arguments."""
-        leaves, definition = tree_flatten(arguments)
-        arrays = [is_array(leaf) for leaf in leaves]
-        tensors = _as_tensors([x for x, a in zip(leaves, arrays, strict=True) if a])
-        options = tuple(x for x, a in zip(leaves, arrays, strict=True) if not a)
-        return self._variant(leaves, definition, arrays, tensors, options).program.graph
+        """The graph for such arguments, with the user's calls in it."""
+        return self._variant(*tree_flatten(arguments))[0].graph
+
+    def first_nonfinite(self, *arguments: Any) -> NonFinite | None:
+        """Where the first NaN or infinity comes from with these arguments."""
+        variant, inputs = self._variant(*tree_flatten(arguments))
+        return first_nonfinite(variant.graph, inputs)
 
     def _variant(
-        self,
-        leaves: Sequence[Any],
-        definition: TreeDef,
-        arrays: Sequence[bool],
-        tensors: Sequence[Tensor],
-        options: tuple[Any, ...],
-    ) -> _Variant:
-        key = (definition, tuple(arrays), tuple(t.spec for t in tensors), options)
-        found = self._variants.get(key)
-        if found is not None:
-            return found
-        with self._lock:
-            if key not in self._variants:
-                self._variants[key] = self._traced(leaves, definition, arrays, tensors)
-                self.trace_count += 1
-            return self._variants[key]
+        self, leaves: Sequence[Any], definition: TreeDef
+    ) -> tuple[_Variant, list[np.ndarray]]:
+        """The variant for such arguments, traced if it is new, and all its inputs."""
+        arrays = tuple(map(is_array, leaves))
+        tensors = _as_tensors([x for x, a in zip(leaves, arrays, strict=True) if a])
+        options = tuple(x for x, a in zip(leaves, arrays, strict=True) if not a)
+        key = (definition, arrays, tuple(t.spec for t in tensors), options)
+        variant = self._variants.get(key)
+        if variant is None:
+            with self._lock:
+                variant = self._variants.get(key)
+                if variant is None:
+                    variant = self._traced(leaves, definition, arrays, tensors)
+                    self._variants[key] = variant
+                    self.trace_count += 1
+        return variant, [*(t.numpy() for t in tensors), *variant.captured]
 
     def _traced(
         self,
@@ -96,7 +96,7 @@ class Compiled:
         names = [p for p, a in zip(definition.paths, arrays, strict=True) if a]
         traced = trace(flat, [t.spec for t in tensors], names)
         captured = tuple(t.numpy() for t in traced.captured)
-        return _Variant(Program(traced.graph), captured, traced.output)
+        return _Variant(traced.graph, Program(traced.graph), captured, traced.output)
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Tensor]:

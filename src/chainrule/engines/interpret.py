@@ -4,7 +4,7 @@ A graph is prepared once as a list of instructions on numbered slots: calls are 
 merged, and each slot is cleared after its last reader. Two things make it about as fast as NumPy
 written by hand, and change no bit of a result:
 
-- Elementwise functions broadcast by themselves, so a ``broadcast_to`` that only they read is skipped.
+- Elementwise functions broadcast by themselves: a ``broadcast_to`` that only they read is skipped.
 - An elementwise function writes into an input's memory if nobody reads that input afterwards.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.node import Graph, Node
+from chainrule.graph.ops.elementwise import WHERE
 from chainrule.graph.ops.movement import BROADCAST
 from chainrule.graph.simplify import inline_calls, simplify
 from chainrule.graph.table import TABLE
@@ -136,13 +137,20 @@ def _is_ufunc(node: Node) -> bool:
     return isinstance(node.op.value, np.ufunc) and node.op.family == "elementwise"
 
 
+def _broadcasts(node: Node) -> bool:
+    return _is_ufunc(node) or node.op is WHERE
+
+
 def _skipped_broadcasts(graph: Graph) -> dict[Node, Node]:
-    """Broadcasts that only ufuncs read, each with another input of full shape → what they read."""
+    """Broadcasts → what they stretch, where all readers would broadcast that by themselves.
+
+    A reader does so if another of its inputs has the full shape.
+    """
     outputs = set(graph.outputs)
     candidates = {n for n in graph.nodes if n.op is BROADCAST and n not in outputs}
     for node in graph.nodes:
         stretched = [child for child in node.inputs if child in candidates]
-        if stretched and not (_is_ufunc(node) and len(set(stretched)) < len(set(node.inputs))):
+        if stretched and not (_broadcasts(node) and len(set(stretched)) < len(set(node.inputs))):
             candidates.difference_update(stretched)
     return {node: node.inputs[0] for node in candidates}
 

@@ -1,126 +1,182 @@
-"""``x[index]`` with NumPy's meaning: integers, slices, ``...``, ``None``, and integer tensors.
+"""``x[index]`` with NumPy's meaning: integers, slices, ``...``, ``None``, and tensors of indices.
 
-Basic indexing becomes ``slice``, ``flip`` and ``reshape``; tensors of indices become one ``gather``.
-A boolean mask is refused in a graph, since the result's shape would depend on values.
+Basic indexing becomes ``slice``, ``flip`` and ``reshape``; tensors of indices become one
+``gather``. A symbolic mask is refused: the result's shape would depend on values.
 """
 
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import DtypeError, ShapeError
 from chainrule.graph.apply import apply
-from chainrule.graph.functions import wrap_negative
-from chainrule.graph.ops.movement import SLICE, broadcast_to, flip, gather, reshape, stack, transpose
-from chainrule.graph.tensor import Tensor, asarray, tensor_function
+from chainrule.graph.ops.gather import gather
+from chainrule.graph.ops.joining import SLICE, stack
+from chainrule.graph.ops.movement import broadcast_to, flip, reshape, transpose
+from chainrule.graph.spec import broadcast_shapes
+from chainrule.graph.tensor import ArrayLike, Tensor, asarray, tensor_function
 
 __all__ = ["getitem"]
 
+Item: TypeAlias = "int | slice | Tensor | None"
+WHOLE = slice(None)
+BASIC = {int, slice, type(None), type(...)}
+
 
 @tensor_function
-def getitem(x: Tensor, index: Any) -> Tensor:
+def getitem(x: ArrayLike, index: Any) -> Tensor:
     """``x[index]``, as NumPy does it.
 
     Raises
     ------
     ShapeError
-        For too many indices, an index out of range, or a boolean mask.
+        For too many indices, an index out of range, or a symbolic mask.
+    DtypeError
+        For an index that is not an integer.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x = cr.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> x[1, ::-1]
+    Tensor f32[3] [6. 5. 4.]
+    >>> x[[0, 1], [2, 0]]
+    Tensor f32[2] [3. 4.]
     """
-    items = _expanded(x, index if isinstance(index, tuple) else (index,))
-    basic: list[Any] = []
-    for item in items:
-        basic.append(slice(None) if isinstance(item, Tensor) else item)
-    y, kept = _basic(x, basic)
-    # Where the tensors of indices stand after integers were dropped and new axes were made.
-    advanced = {place: item for place, item in zip(kept, items, strict=True) if isinstance(item, Tensor)}
-    return _gathered(y, advanced) if advanced else y
+    x = asarray(x)
+    index = index if isinstance(index, tuple) else (index,)
+    if x._array is not None and all(type(item) in BASIC for item in index):
+        try:
+            return Tensor(np.asarray(x._array[index]))
+        except IndexError:
+            pass  # said in our words by what follows
+    items = _one_per_axis(x, index)
+    y, places = _basic(x, [WHOLE if isinstance(item, Tensor) else item for item in items])
+    chosen = {
+        place: item
+        for place, item in zip(places, items, strict=True)
+        if place is not None and isinstance(item, Tensor)
+    }
+    return _gathered(y, chosen) if chosen else y
 
 
-def _expanded(x: Tensor, items: tuple[Any, ...]) -> list[Any]:
-    """One item per axis of ``x`` (and ``None`` for each new axis)."""
-    converted = [_converted(item) for item in items]
-    if any(isinstance(item, Tensor) for item in converted):
+def _one_per_axis(x: Tensor, index: tuple[Any, ...]) -> list[Item]:
+    """One item for each axis of ``x``, and ``None`` for each new axis."""
+    items = [_checked(item) for item in index]
+    used = sum(_axes_of(item) for item in items)
+    dots = [i for i, item in enumerate(items) if item is Ellipsis]
+    if used > x.ndim or len(dots) > 1:
+        raise ShapeError("graph.too_many_indices", shape=x.shape, count=used, dots=len(dots))
+    at = dots[0] if dots else len(items)
+    items[at : at + 1] = [WHOLE] * (x.ndim - used)
+    if any(isinstance(item, Tensor) for item in items):
         # Beside tensors of indices, NumPy reads an integer as a tensor of one index.
-        converted = [asarray(item) if isinstance(item, int) else item for item in converted]
-    used = sum(item is not None and item is not Ellipsis for item in converted)
-    if used > x.ndim:
-        raise ShapeError("graph.too_many_indices", shape=x.shape, count=used)
-    rest = [slice(None)] * (x.ndim - used)
-    for i, item in enumerate(converted):
-        if item is Ellipsis:
-            return [*converted[:i], *rest, *converted[i + 1 :]]
-    return [*converted, *rest]
+        items = [asarray(item) if isinstance(item, int) else item for item in items]
+    return _without_masks(x, items)
 
 
-def _converted(item: Any) -> Any:
+def _checked(item: Any) -> Any:
+    """An item as an integer, a slice, ``None``, ``...``, or a tensor of integers or booleans."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
-    if isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_)):
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
         return int(item)
-    indices = asarray(item)
-    if indices.dtype.kind == "b":
-        raise ShapeError("graph.boolean_index")
-    if indices.dtype.kind not in "iu":
-        raise ShapeError("graph.index_dtype", spec=indices.spec)
+    indices = asarray(item, np.int64) if isinstance(item, list) and not item else asarray(item)
+    if indices.spec.is_float:
+        raise DtypeError("graph.index_dtype", spec=indices.spec)
     return indices
+
+
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, Tensor) and item.dtype.kind == "b"
+
+
+def _axes_of(item: Any) -> int:
+    """How many axes an item speaks about."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if _is_mask(item) else 1
+
+
+def _without_masks(x: Tensor, items: list[Any]) -> list[Item]:
+    """Replace each mask by the indices at which it holds: one tensor for each of its axes."""
+    replaced: list[Item] = []
+    axis = 0
+    for item in items:
+        if _is_mask(item):
+            shape = x.shape[axis : axis + item.ndim]
+            if item.is_symbolic or item.ndim == 0 or item.shape != shape:
+                raise ShapeError("graph.mask", spec=item.spec, shape=shape)
+            replaced += map(asarray, np.nonzero(item.numpy()))
+        else:
+            replaced.append(item)
+        axis += _axes_of(item)
+    return replaced
 
 
 def _basic(x: Tensor, items: list[Any]) -> tuple[Tensor, list[int | None]]:
     """Apply integers, slices and new axes; also where each item's axis stands in the result."""
-    start, stop, step, flips, shape = [], [], [], [], []
-    kept: list[int | None] = []
-    axis = 0
+    cuts: list[slice] = []
+    flips: list[int] = []
+    shape: list[int] = []
+    places: list[int | None] = []
     for item in items:
+        places.append(None if isinstance(item, int) else len(shape))
         if item is None:
-            kept.append(len(shape))
             shape.append(1)
             continue
-        n = x.shape[axis]
-        if isinstance(item, slice):
-            a, b, c = _positive(item, n)
-            if item.step is not None and operator.index(item.step) < 0:
-                flips.append(axis)
-            kept.append(len(shape))
-            shape.append(len(range(a, b, c)))
+        n = x.shape[len(cuts)]
+        if isinstance(item, int):
+            cuts.append(_single(item, n))
         else:
-            if not -n <= item < n:
-                raise ShapeError("graph.index_range", low=item, high=item, n=n)
-            a, b, c = item % n, item % n + 1, 1
-            kept.append(None)
-        start.append(a)
-        stop.append(b)
-        step.append(c)
-        axis += 1
-    whole = all(a == 0 and b == n and c == 1 for a, b, c, n in zip(start, stop, step, x.shape, strict=True))
-    if not whole:
-        x = apply(SLICE, x, start=tuple(start), stop=tuple(stop), step=tuple(step))
-    if flips:
-        x = flip(x, flips)
-    return reshape(x, shape), kept
+            cut, backwards = _rising(item, n)
+            shape.append(len(range(cut.start, cut.stop, cut.step)))
+            flips += [len(cuts)] * backwards
+            cuts.append(cut)
+    return reshape(_flipped(_cut(x, cuts), flips), shape), places
 
 
-def _positive(item: slice, n: int) -> tuple[int, int, int]:
-    """Start, stop and positive step of the elements that a slice names, in rising order."""
-    places = range(n)[item]
+def _single(i: int, n: int) -> slice:
+    if not -n <= i < n:
+        raise ShapeError("graph.index_range", low=i, high=i, n=n)
+    return slice(i % n, i % n + 1, 1)
+
+
+def _rising(item: slice, n: int) -> tuple[slice, bool]:
+    """The elements that a slice names, in rising order, and whether it names them in falling."""
+    numbers = slice(*map(_index_or_none, (item.start, item.stop, item.step)))
+    places = range(n)[numbers]
     if len(places) == 0:
-        return 0, 0, 1
+        return slice(0, 0, 1), False
     low, high = min(places[0], places[-1]), max(places[0], places[-1])
-    return low, high + 1, abs(places.step)
+    return slice(low, high + 1, abs(places.step)), places.step < 0
 
 
-def _gathered(x: Tensor, advanced: dict[int | None, Tensor]) -> Tensor:
+def _index_or_none(end: Any) -> int | None:
+    return None if end is None else operator.index(end)
+
+
+def _cut(x: Tensor, cuts: list[slice]) -> Tensor:
+    if cuts == [slice(0, n, 1) for n in x.shape]:
+        return x
+    start, stop, step = zip(*((cut.start, cut.stop, cut.step) for cut in cuts), strict=True)
+    return apply(SLICE, x, start=start, stop=stop, step=step)
+
+
+def _flipped(x: Tensor, axes: list[int]) -> Tensor:
+    return flip(x, axes) if axes else x
+
+
+def _gathered(x: Tensor, chosen: dict[int, Tensor]) -> Tensor:
     """Replace the axes that tensors of indices name by those of the (broadcast) tensors."""
-    axes = [axis for axis in advanced if axis is not None]
-    wrapped = [wrap_negative(advanced[axis], x.shape[axis]).astype(np.int64) for axis in axes]
-    shape = np.broadcast_shapes(*(w.shape for w in wrapped))
-    indices = stack([broadcast_to(w, shape) for w in wrapped], axis=-1)
+    axes = list(chosen)
+    shape = broadcast_shapes("x[...]", *(indices.shape for indices in chosen.values()))
+    columns = [broadcast_to(indices.astype(np.int64), shape) for indices in chosen.values()]
     rest = [a for a in range(x.ndim) if a not in axes]
-    y = gather(transpose(x, [*axes, *rest]), indices)  # [*shape, *rest]
+    y = gather(transpose(x, [*axes, *rest]), stack(columns, axis=-1))  # [*shape, *rest]
+    # NumPy puts the new axes in the place of the indexed ones; in front if these stand apart.
     adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
-    if not adjacent:
-        return y  # NumPy puts the new axes in front when the indexed ones are apart
-    before = sum(a < axes[0] for a in rest)
-    places = list(range(len(shape)))
-    others = list(range(len(shape), y.ndim))
+    before = axes[0] if adjacent else 0
+    places, others = list(range(len(shape))), list(range(len(shape), y.ndim))
     return transpose(y, [*others[:before], *places, *others[before:]])

@@ -1,19 +1,20 @@
 """Random numbers inside a graph: keys, and what is drawn from them.
 
 A key is two 32-bit words. The same key always gives the same numbers, on every engine, so a key is
-used once: :func:`split` makes new ones. On the host, randomness is an ``rng`` keyword as SPEC 7 says.
+used once: :func:`split` makes new ones. On the host, randomness is an ``rng`` keyword (SPEC 7).
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
-from chainrule.graph.ops.elementwise import cos, log, sqrt
+from chainrule.errors import DtypeError, OptionError
+from chainrule.graph.ops.elementwise import cos, log, minimum, sqrt
 from chainrule.graph.ops.random import random_bits
 from chainrule.graph.ops.reductions import argsort
-from chainrule.graph.spec import checked_dtype
+from chainrule.graph.spec import FLOAT_TYPES, checked_dtype
 from chainrule.graph.tensor import Tensor, asarray
 
 __all__ = ["bernoulli", "key", "normal", "permutation", "split", "uniform"]
@@ -52,9 +53,24 @@ def split(key: Tensor, count: int = 2) -> Tensor:
 
 
 def uniform(
-    key: Tensor, shape: Sequence[int] = (), dtype: object = np.float32, low: float = 0.0, high: float = 1.0
+    key: Tensor,
+    shape: Sequence[int] = (),
+    dtype: Any = np.float32,
+    low: float = 0.0,
+    high: float = 1.0,
 ) -> Tensor:
     """Uniform numbers in ``[low, high)``: 24 random bits in float32, 53 in float64.
+
+    Parameters
+    ----------
+    key
+        ``[..., 2]``; several keys give as many draws.
+    shape
+        Shape of one draw.
+    dtype
+        float32 or float64.
+    low, high
+        The interval, ``low < high``.
 
     Examples
     --------
@@ -64,16 +80,28 @@ def uniform(
     True
     """
     dtype = checked_dtype(dtype)
-    if dtype == np.float32:
-        unit = (random_bits(key, tuple(shape)) // 2**8).astype(np.float32) * 2.0**-24
-    else:
-        words = random_bits(key, (*shape, 2)) // asarray(np.array([2**5, 2**6], np.uint32))
-        parts = words.astype(np.float64)
-        unit = (parts[..., 0] * 2.0**26 + parts[..., 1]) * 2.0**-53
-    return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
+    if dtype not in FLOAT_TYPES:
+        raise DtypeError("graph.op_dtype", op="uniform", dtype=dtype)
+    if not low < high:
+        raise OptionError("graph.interval", low=low, high=high)
+    unit = _unit_float32(key, shape) if dtype == np.float32 else _unit_float64(key, shape)
+    if (low, high) == (0.0, 1.0):
+        return unit
+    # Rounding could reach the upper bound.
+    below = np.nextafter(dtype.type(high), dtype.type(low))
+    return minimum(unit * (high - low) + low, below)
 
 
-def normal(key: Tensor, shape: Sequence[int] = (), dtype: object = np.float32) -> Tensor:
+def _unit_float32(key: Tensor, shape: Sequence[int]) -> Tensor:
+    return (random_bits(key, shape) // 2**8).astype(np.float32) * 2.0**-24
+
+
+def _unit_float64(key: Tensor, shape: Sequence[int]) -> Tensor:
+    high, low = _pair(random_bits(key, (*shape, 2)))
+    return ((high // 2**5).astype(np.float64) * 2.0**26 + (low // 2**6)) * 2.0**-53
+
+
+def normal(key: Tensor, shape: Sequence[int] = (), dtype: Any = np.float32) -> Tensor:
     """Standard normal numbers (Box & Muller 1958).
 
     Examples
@@ -83,10 +111,9 @@ def normal(key: Tensor, shape: Sequence[int] = (), dtype: object = np.float32) -
     >>> abs(x.mean().item()) < 0.1
     True
     """
-    pair = uniform(key, (*shape, 2), dtype)
+    radius, angle = _pair(uniform(key, (*shape, 2), dtype))
     # 1 - u lies in (0, 1], so that the logarithm is finite.
-    radius = sqrt(-2.0 * log(1.0 - pair[..., 0]))
-    return radius * cos(2.0 * math.pi * pair[..., 1])
+    return sqrt(-2.0 * log(1.0 - radius)) * cos(2.0 * math.pi * angle)
 
 
 def bernoulli(key: Tensor, probability: float | Tensor, shape: Sequence[int] = ()) -> Tensor:
@@ -111,5 +138,10 @@ def permutation(key: Tensor, n: int) -> Tensor:
     [0, 1, 2, 3]
     """
     # 64 bits, so that ties (which the stable sort would resolve by position) do not occur.
-    words = random_bits(key, (n, 2)).astype(np.uint64)
-    return argsort(words[:, 0] * 2**32 + words[:, 1])
+    high, low = _pair(random_bits(key, (n, 2)))
+    return argsort(high.astype(np.uint64) * 2**32 + low)
+
+
+def _pair(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The two halves of the last axis."""
+    return x[..., 0], x[..., 1]

@@ -9,7 +9,7 @@ All walks are iterative: a chain of 10,000 operations is an ordinary graph.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,51 +17,19 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.spec import Spec
+from chainrule.graph.table import Op
 
-__all__ = ["Graph", "Literal", "Node", "Op", "topological"]
+__all__ = ["Graph", "Literal", "Node", "topological"]
 
 _serial_numbers = itertools.count()
-
-
-@dataclass(frozen=True, eq=False)
-class Op:
-    """One row of the op table: everything that an operation means. See :mod:`chainrule.graph.table`.
-
-    Attributes
-    ----------
-    name
-        The op's name, unique in the table.
-    family
-        ``elementwise``, ``reduction``, ``movement``, ``product``, ``random`` or ``structure``.
-    rule
-        Shape rule: specs of the inputs and the attributes → spec of the output (a tuple for an op
-        with several outputs). Raises the error that a user sees.
-    value
-        The NumPy value: arrays and attributes → array (a tuple for several outputs). A row with
-        sub-graphs receives the reader that evaluates them as ``run``.
-    derivative
-        Local derivatives, transpose or tangent rule; ``None`` where the derivative is zero.
-    check
-        Inputs on which tests exercise the row, and how exact it is.
-    """
-
-    name: str
-    family: str
-    rule: Callable[..., Spec | tuple[Spec, ...]]
-    value: Callable[..., Any]
-    derivative: Any = None
-    check: Any = None
-
-    def __repr__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
     """One operation in a graph: an op, the nodes that it reads, and its attributes.
 
-    Nodes are compared by identity. ``serial`` grows with creation, so a node can only depend on nodes
-    of a smaller serial: that is how a trace tells its own nodes from those of its surroundings.
+    Nodes are compared by identity. ``serial`` grows with creation, so a node can only depend on
+    nodes of a smaller serial: that is how a trace tells its own nodes from its surroundings'.
     """
 
     op: Op
@@ -83,7 +51,8 @@ class Literal:
     """The array of a constant node, hashable: by content where it is small, else by identity."""
 
     __slots__ = ("_key", "array")
-    SMALL = 4096
+    SMALL = 4096  # bytes
+    PRINTED = 16  # elements
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
@@ -97,9 +66,11 @@ class Literal:
         return hash(self._key)
 
     def __repr__(self) -> str:
-        if self.array.size == 1:
+        if self.array.ndim == 0:
             return repr(self.array.item())
-        return f"array{self.array.shape}"
+        if self.array.size > self.PRINTED:
+            return f"<array {self.array.shape}>"
+        return " ".join(np.array2string(self.array, precision=4).split())
 
 
 def topological(outputs: Iterable[Node], inputs: Iterable[Node] = ()) -> tuple[Node, ...]:

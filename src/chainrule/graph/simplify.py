@@ -1,25 +1,85 @@
 """Simplification: a pass that takes a graph and returns one that computes the same with less.
 
-Constants are folded, equal nodes merged, and what does nothing removed (a transpose of a transpose, a
-reshape to the same shape, ``x * 1``). Dead code needs no pass: a graph holds only what its outputs
-reach. Rewrites keep every bit, NaN and infinity included, so ``x * 0`` stays.
+Constants are folded, equal nodes merged, and what does nothing removed (a transpose of a transpose,
+a reshape to the same shape, ``x * 1``). Dead code needs no pass: a graph holds only what its
+outputs reach. Rewrites keep every bit, NaN and infinity included, so ``x * 0`` stays, and so does
+``x + 0`` (``-0.0 + 0.0`` is ``0.0``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.graph.node import Graph, Literal, Node
-from chainrule.graph.table import TABLE
-from chainrule.graph.tensor import CONSTANT, Tensor, node_of
+from chainrule.errors import ChainruleError
+from chainrule.graph.node import Graph, Node
+from chainrule.graph.ops.movement import BROADCAST
+from chainrule.graph.ops.structure import CALL, PICK
+from chainrule.graph.spec import Spec
+from chainrule.graph.tensor import CONSTANT, INPUT, Tensor, node_of, placeholder
 
-__all__ = ["inline_calls", "simplify"]
+__all__ = ["inline_calls", "remade", "simplify"]
 
 #: Constants are folded if the result has at most this many elements.
 FOLD = 1024
 
 
+def remade(node: Node, inputs: Sequence[Node], attributes: Mapping[str, Any]) -> Node:
+    """The node with other inputs and attributes; the same one if nothing changes."""
+    same_inputs = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+    if same_inputs and all(attributes[key] is item for key, item in node.attributes.items()):
+        return node
+    return Node(node.op, tuple(inputs), attributes, node.specs)
+
+
+def _changed(graph: Graph, inputs: Sequence[Node], outputs: Sequence[Node]) -> Graph:
+    """The graph between other nodes; the same one if nothing changes."""
+    before, after = (*graph.inputs, *graph.outputs), (*inputs, *outputs)
+    if all(a is b for a, b in zip(before, after, strict=True)):
+        return graph
+    return Graph(inputs, outputs, graph.names)
+
+
+def _with_subgraphs(node: Node, change: Callable[[Graph], Graph]) -> dict[str, Any]:
+    """A node's attributes with its sub-graphs changed."""
+    return {
+        key: change(item) if isinstance(item, Graph) else item
+        for key, item in node.attributes.items()
+    }
+
+
+# ---------------------------------------------------------------------- calls
+def inline_calls(graph: Graph) -> Graph:
+    """The graph with every ``call`` replaced by its body, at any depth.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> twice = cr.named(lambda x: x + x)
+    >>> graph = cr.make_graph(twice, cr.Spec((2,)))
+    >>> [node.op.name for node in graph.nodes]
+    ['call', 'pick']
+    >>> [node.op.name for node in cr.inline_calls(graph).nodes]
+    ['add']
+    """
+    return _changed(graph, graph.inputs, _inlined(graph, graph.inputs))
+
+
+def _inlined(graph: Graph, inputs: Sequence[Node]) -> list[Node]:
+    """The outputs of a graph for the given inputs; recurses into calls, never along nodes."""
+    value: dict[Node, Any] = dict(zip(graph.inputs, inputs, strict=True))
+    for node in graph.nodes:
+        operands = [value[child] for child in node.inputs]
+        if node.op is CALL:
+            value[node] = _inlined(node.attributes["body"], operands)
+        elif node.op is PICK and isinstance(operands[0], list):
+            value[node] = operands[0][node.attributes["index"]]
+        else:
+            value[node] = remade(node, operands, _with_subgraphs(node, inline_calls))
+    return [value[node] for node in graph.outputs]
+
+
+# ---------------------------------------------------------------------- simplification
 def simplify(graph: Graph) -> Graph:
     """An equivalent graph with less to do; sub-graphs are simplified too.
 
@@ -34,185 +94,200 @@ def simplify(graph: Graph) -> Graph:
       %1 = add %0 %0 : f32[2, 2]
       return %1
     """
-    return _rebuilt(graph, _Simplifier())
-
-
-def inline_calls(graph: Graph) -> Graph:
-    """The graph with every ``call`` replaced by its body, at any depth.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> graph = cr.make_graph(cr.nn.relu, cr.Spec((2,)))
-    >>> [node.op.name for node in cr.inline_calls(graph).nodes][-1]
-    'where'
-    """
-    value: dict[Node, Node] = {node: node for node in graph.inputs}
-    bodies: dict[Node, list[Node]] = {}
-    _inline_into(graph, value, bodies)
-    return Graph(graph.inputs, [value[node] for node in graph.outputs], graph.names)
-
-
-def _inline_into(graph: Graph, value: dict[Node, Node], bodies: dict[Node, list[Node]]) -> None:
+    made: dict[Any, Node] = {}
+    value = {node: _opaque(node) for node in graph.inputs}
+    inputs = list(value.values())
     for node in graph.nodes:
-        if node.op is TABLE["call"]:
-            body: Graph = node.attributes["body"]
-            inner = dict(zip(body.inputs, (value[child] for child in node.inputs), strict=True))
-            _inline_into(body, inner, {})
-            bodies[node] = [inner[output] for output in body.outputs]
-        elif node.op is TABLE["pick"] and node.inputs[0] in bodies:
-            value[node] = bodies[node.inputs[0]][node.attributes["index"]]
-        else:
-            attributes = {
-                key: inline_calls(item) if isinstance(item, Graph) else item
-                for key, item in node.attributes.items()
-            }
-            value[node] = remade(node, [value[child] for child in node.inputs], attributes)
+        operands = [value[child] for child in node.inputs]
+        simpler = _simpler(remade(node, operands, _with_subgraphs(node, simplify)))
+        value[node] = _merged(simpler, made)
+    return _changed(graph, inputs, [value[node] for node in graph.outputs])
 
 
-def remade(node: Node, inputs: Sequence[Node], attributes: Any) -> Node:
-    """The node with other inputs and attributes; the same one if nothing changes."""
-    same = len(inputs) == len(node.inputs) and all(map(_is, inputs, node.inputs))
-    if same and all(attributes[key] is item for key, item in node.attributes.items()):
-        return node
-    return Node(node.op, tuple(inputs), attributes, node.specs)
+def _opaque(node: Node) -> Node:
+    """An input as a node that rules cannot look behind: what it was computed from lies outside."""
+    return node if node.op is INPUT else node_of(placeholder(node.spec))
 
 
-def _is(a: object, b: object) -> bool:
-    return a is b
+def _merged(node: Node, made: dict[Any, Node]) -> Node:
+    """The node that computed the same before, if there is one; so for its constants."""
+    if node.op is INPUT:
+        return node  # two inputs of one spec are still two
+    operands = [_merged(x, made) if x.op is CONSTANT else x for x in node.inputs]
+    node = remade(node, operands, node.attributes)
+    identity = (node.op, node.inputs, tuple(sorted(node.attributes.items())))
+    return made.setdefault(identity, node)
 
 
-def _rebuilt(graph: Graph, rewrite: "_Simplifier") -> Graph:
-    value: dict[Node, Node] = {node: node for node in graph.inputs}
-    for node in graph.nodes:
-        value[node] = rewrite(node, [value[child] for child in node.inputs])
-    return Graph(graph.inputs, [value[node] for node in graph.outputs], graph.names)
-
-
-class _Simplifier:
-    """Rewrites one node after another; knows the nodes that it has already made."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Node] = {}
-
-    def __call__(self, node: Node, inputs: list[Node]) -> Node:
-        attributes = {
-            key: simplify(item) if isinstance(item, Graph) else item
-            for key, item in node.attributes.items()
-        }
-        node = remade(node, inputs, attributes)
+def _simpler(node: Node) -> Node:
+    """Apply rules until none says more."""
+    while True:
         rule = RULES.get(node.op.name)
-        simpler = rule(node) if rule else None
-        simpler = node if simpler is None else simpler
-        return self._merged(_folded(simpler))
-
-    def _merged(self, node: Node) -> Node:
-        key = (node.op, node.inputs, tuple(sorted(node.attributes.items())))
-        return self._known.setdefault(key, node)
+        found = (rule(node) if rule else None) or _folded(node)
+        if found is None:
+            return node
+        node = found
 
 
-def _folded(node: Node) -> Node:
-    """A constant in place of a node that only reads constants."""
-    if not node.inputs or any(child.op is not CONSTANT for child in node.inputs):
-        return node
-    if len(node.specs) != 1 or node.spec.size > FOLD or node.op is TABLE["broadcast_to"]:
-        return node  # a broadcast scalar is kept: readers treat it better than an array
-    arrays = [child.attributes["value"].array for child in node.inputs]
-    with np.errstate(all="ignore"):
-        result = np.asarray(node.op.value(*arrays, **node.attributes))
-    return node_of(Tensor(result))
+def _folded(node: Node) -> Node | None:
+    """A constant in place of a node that reads constants only."""
+    if not node.inputs or node.op is BROADCAST or node.op.family == "structure":
+        return None  # a broadcast number is kept: readers treat it better than an array
+    if node.spec.size <= FOLD and all(child.op is CONSTANT for child in node.inputs):
+        return _computed(node, [child.attributes["value"].array for child in node.inputs])
+    if node.op.family == "elementwise":
+        numbers = [array for child in node.inputs if (array := _number(child)) is not None]
+        if len(numbers) == len(node.inputs):
+            return _repeated(_computed(node, numbers), node.spec)
+    return None
+
+
+def _computed(node: Node, arrays: Sequence[np.ndarray]) -> Node | None:
+    """The node's value as a constant."""
+    try:
+        with np.errstate(all="ignore"):
+            result = node.op.value(*arrays, **node.attributes)
+    except (ChainruleError, ValueError):
+        return None  # it is refused; whoever runs the graph shall hear why
+    return node_of(Tensor(np.asarray(result)))
+
+
+def _number(node: Node) -> np.ndarray | None:
+    """The number that every element of a node is, if it is a (broadcast) scalar constant."""
+    scalar = _scalar(node)
+    return None if scalar is None else scalar.attributes["value"].array
+
+
+def _scalar(node: Node) -> Node | None:
+    while node.op is BROADCAST:
+        (node,) = node.inputs
+    return node if node.op is CONSTANT and node.spec.shape == () else None
+
+
+def _repeated(scalar: Node | None, spec: Spec) -> Node | None:
+    """A scalar node in the wanted shape."""
+    if scalar is None or spec.shape == ():
+        return scalar
+    return Node(BROADCAST, (scalar,), {"shape": spec.shape}, (spec,))
 
 
 # ---------------------------------------------------------------------- rules: node → simpler node
 Rule = Callable[[Node], Node | None]
 
 
-def _constant_value(node: Node) -> float | None:
-    """The number that every element of a node is, if it is a (broadcast) scalar constant."""
-    while node.op is TABLE["broadcast_to"]:
-        node = node.inputs[0]
-    if node.op is not CONSTANT:
-        return None
-    literal: Literal = node.attributes["value"]
-    return literal.array.item() if literal.array.size == 1 else None
+def _is(node: Node, number: float) -> bool:
+    """Whether every element is ``number``; zeros of different sign are different."""
+    array = _number(node)
+    if array is None or array != number:
+        return False
+    return array.dtype.kind != "f" or bool(np.signbit(array) == np.signbit(number))
+
+
+def _add(node: Node) -> Node | None:
+    a, b = node.inputs
+    zero = -0.0 if node.spec.is_float else 0  # only -0.0 leaves -0.0 as it is
+    if _is(b, zero):
+        return a
+    return b if _is(a, zero) else None
+
+
+def _subtract(node: Node) -> Node | None:
+    a, b = node.inputs
+    return a if _is(b, 0.0) else None
 
 
 def _multiply(node: Node) -> Node | None:
     a, b = node.inputs
-    if _constant_value(b) == 1:
+    if _is(b, 1):
         return a
-    return b if _constant_value(a) == 1 else None
+    return b if _is(a, 1) else None
 
 
 def _divide(node: Node) -> Node | None:
-    return node.inputs[0] if _constant_value(node.inputs[1]) == 1 else None
+    a, b = node.inputs
+    return a if _is(b, 1) else None
 
 
-def _subtract(node: Node) -> Node | None:
-    # x - 0 is x for every x; x + 0 is not (-0.0 + 0.0 is 0.0).
-    return node.inputs[0] if _constant_value(node.inputs[1]) == 0 else None
-
-
-def _negative(node: Node) -> Node | None:
+def _inverse_of_itself(node: Node) -> Node | None:
+    """``-(-x)``, and the same axes flipped twice."""
     (x,) = node.inputs
-    return x.inputs[0] if x.op is node.op else None
+    twice = x.op is node.op and x.attributes == node.attributes
+    return x.inputs[0] if twice else None
 
 
-def _unchanged(node: Node) -> Node | None:
+def _moved(node: Node) -> Node | None:
+    """A movement of one number that is everywhere the same."""
     (x,) = node.inputs
-    return x if x.spec == node.spec else None
+    return _repeated(_scalar(x), node.spec)
 
 
-def _twice(node: Node) -> Node | None:
-    """``reshape(reshape(x))`` and ``broadcast(broadcast(x))`` are one."""
+def _reshape(node: Node) -> Node | None:
+    """``reshape(reshape(x))`` is one, and to the same shape none. So for broadcasts."""
     (x,) = node.inputs
+    if x.spec == node.spec:
+        return x
     if x.op is node.op:
-        return _unchanged(once := Node(node.op, x.inputs, node.attributes, node.specs)) or once
-    return _unchanged(node)
+        return Node(node.op, x.inputs, node.attributes, node.specs)
+    return None if node.op is BROADCAST else _moved(node)
 
 
 def _transpose(node: Node) -> Node | None:
     (x,) = node.inputs
     axes: tuple[int, ...] = node.attributes["axes"]
-    if x.op is node.op:
-        first: tuple[int, ...] = x.attributes["axes"]
-        axes = tuple(first[a] for a in axes)
-        x = x.inputs[0]
     if axes == tuple(range(len(axes))):
         return x
-    return Node(node.op, (x,), {"axes": axes}, node.specs) if x is not node.inputs[0] else None
+    if x.op is node.op:
+        first: tuple[int, ...] = x.attributes["axes"]
+        return Node(node.op, x.inputs, {"axes": tuple(first[a] for a in axes)}, node.specs)
+    return _moved(node)
+
+
+def _flip(node: Node) -> Node | None:
+    return _inverse_of_itself(node) or _moved(node)
+
+
+def _slice(node: Node) -> Node | None:
+    (x,) = node.inputs
+    whole = x.spec == node.spec and set(node.attributes["step"]) <= {1}
+    return x if whole else _moved(node)
+
+
+def _pad(node: Node) -> Node | None:
+    (x,) = node.inputs
+    return x if x.spec == node.spec else None
+
+
+def _cast(node: Node) -> Node | None:
+    (x,) = node.inputs
+    return x if x.spec == node.spec else None
 
 
 def _no_axes(node: Node) -> Node | None:
     return node.inputs[0] if node.attributes["axes"] == () else None
 
 
-def _whole_slice(node: Node) -> Node | None:
-    (x,) = node.inputs
-    whole = node.spec == x.spec and all(step == 1 for step in node.attributes["step"])
-    return x if whole else None
-
-
 def _where(node: Node) -> Node | None:
     condition, x, y = node.inputs
     if x is y:
         return x
-    known = _constant_value(condition)
+    known = _number(condition)
     return None if known is None else (x if known else y)
 
 
 RULES: dict[str, Rule] = {
+    "add": _add,
+    "subtract": _subtract,
     "multiply": _multiply,
     "divide": _divide,
-    "subtract": _subtract,
-    "negative": _negative,
-    "reshape": _twice,
-    "broadcast_to": _twice,
-    "cast": _unchanged,
+    "negative": _inverse_of_itself,
+    "where": _where,
+    "cast": _cast,
+    "reshape": _reshape,
+    "broadcast_to": _reshape,
     "transpose": _transpose,
-    "sum": _no_axes,
+    "flip": _flip,
+    "slice": _slice,
+    "pad": _pad,
     "max": _no_axes,
     "min": _no_axes,
-    "slice": _whole_slice,
-    "where": _where,
 }

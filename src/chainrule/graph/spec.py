@@ -1,11 +1,13 @@
 """Shape and number type of a value, and the rules by which both combine.
 
 Broadcasting and promotion are NumPy's (NEP 50: a Python number adapts to the array beside it), with
-two deviations, both stated in ``docs/design``: arithmetic on booleans counts (``True + True`` is
-``2``), and Python numbers that meet no array become float32 or int64.
+these deviations, stated in ``docs/design``: arithmetic on booleans counts (``True + True`` is 2);
+Python numbers that meet no array become float32 or int64; a function of integers that needs floats
+gives float64, whatever the integers; sums and products keep the type of their elements.
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +58,7 @@ class Spec:
     dtype: np.dtype[Any] = np.dtype(np.float32)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "shape", tuple(map(operator.index, self.shape)))
         object.__setattr__(self, "dtype", checked_dtype(self.dtype))
 
     @property
@@ -84,7 +86,10 @@ class Spec:
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
     """``dtype`` as a NumPy type, if it is one that the library computes with."""
-    resolved = np.dtype(dtype)
+    try:
+        resolved: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError("graph.dtype", dtype=dtype) from None
     if resolved not in SHORT_NAMES:
         raise DtypeError("graph.dtype", dtype=resolved)
     return resolved
@@ -92,10 +97,14 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
 
 def broadcast_shapes(who: str, *shapes: Shape) -> Shape:
     """The common shape of ``shapes`` by NumPy's rule: aligned at the end, 1 stretches."""
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ShapeError("graph.broadcast", who=who, shapes=" and ".join(map(str, shapes))) from None
+    ndim = max(map(len, shapes))
+    common = []
+    for lengths in zip(*((1,) * (ndim - len(shape)) + shape for shape in shapes), strict=True):
+        stretched = {n for n in lengths if n != 1}
+        if len(stretched) > 1:
+            raise ShapeError("graph.broadcast", who=who, shapes=" and ".join(map(str, shapes)))
+        common.append(stretched.pop() if stretched else 1)
+    return tuple(common)
 
 
 def normalize_axes(who: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:

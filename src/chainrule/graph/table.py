@@ -1,4 +1,4 @@
-"""The closed op table, and the ways in which a row states its derivative.
+"""The closed op table: what an op is, and the ways in which a row states its derivative.
 
 A row says once what an operation means. Everything that needs a derivative (reverse mode, forward
 mode, the printed derivation) reads the same entry, which is one of three:
@@ -7,25 +7,23 @@ mode, the printed derivation) reads the same entry, which is one of three:
     elementwise: the derivative of the output for each input, *as an expression* in the inputs and
     the output ``y``. ``tanh``: ``1 - y * y``.
 :class:`Linear`
-    the op is linear in some inputs: forward mode applies the op to the tangent, reverse mode applies
-    the transpose. ``sum`` ↔ ``broadcast``.
+    the op is linear in some inputs: forward mode applies the op to the tangent, reverse mode
+    applies the transpose. ``sum`` ↔ ``broadcast``.
 :class:`Tangent`
-    anything else: how a tangent passes through, written with linear ops; reverse mode transposes it.
+    anything else: how a tangent passes through, written with linear ops; reverse mode transposes.
 
 All three build graph: they are called with tensors, symbolic or concrete, and use the ops
 themselves. Hence derivatives of any order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from chainrule.graph.node import Op
 from chainrule.graph.spec import Spec
 
-__all__ = ["TABLE", "Check", "Example", "Linear", "Local", "Tangent", "add_row"]
-
-TABLE: dict[str, Op] = {}
+__all__ = ["TABLE", "Check", "Example", "Linear", "Local", "Op", "Tangent", "add_row"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,16 @@ class Local:
     """
 
     expressions: tuple[Callable[..., Any] | float | None, ...]
+
+
+@dataclass(frozen=True)
+class Tangent:
+    """``rule(tangents, *inputs, y, **attributes)`` → the output's tangent.
+
+    ``tangents`` has one entry per input, ``None`` where it is zero (at least one is not).
+    """
+
+    rule: Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Linear:
     transpose: Callable[..., Any]
     inputs: tuple[int, ...] | None = (0,)
     jointly: bool = False
-    rest: "Tangent | None" = None
+    rest: Tangent | None = None
 
     def covers(self, i: int) -> bool:
         """Whether the op is linear in input ``i``."""
@@ -66,21 +74,12 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Tangent:
-    """``rule(tangents, *inputs, y, **attributes)`` → the output's tangent.
-
-    ``tangents`` has one entry per input, ``None`` where it is zero (at least one is not).
-    """
-
-    rule: Callable[..., Any]
-
-
-@dataclass(frozen=True)
 class Example:
     """Inputs on which the tests run a row that is not elementwise.
 
     ``kinds`` says, per input, how to draw it: ``float``, ``spd`` (symmetric positive definite),
-    ``lower`` (lower triangular), ``distinct`` (no ties), ``key``, or ``index:n`` (integers below n).
+    ``lower`` (lower triangular), ``distinct`` (no ties), ``key``, or ``index:n`` (integers from
+    ``-n`` to ``n - 1``).
     """
 
     specs: tuple[Spec, ...]
@@ -113,8 +112,47 @@ class Check:
     tolerance: float = 1e-6
 
 
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One row: everything that an operation means.
+
+    Attributes
+    ----------
+    name
+        The op's name, unique in the table.
+    family
+        ``elementwise``, ``reduction``, ``movement``, ``product``, ``random`` or ``structure``.
+    rule
+        Shape rule: specs of the inputs and the attributes → spec of the output (a tuple for an op
+        with several outputs). Raises the error that a user sees.
+    value
+        The NumPy value: arrays and attributes → array (a tuple for several outputs). A row with
+        sub-graphs receives the reader that evaluates them as ``run``.
+    derivative
+        Local derivatives, transpose or tangent rule; ``None`` where the derivative is zero.
+    check
+        Inputs on which tests exercise the row, and how exact it is.
+    """
+
+    name: str
+    family: str
+    rule: Callable[..., Spec | tuple[Spec, ...]]
+    value: Callable[..., Any]
+    derivative: Local | Linear | Tangent | None = None
+    check: Check = Check()
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+_rows: dict[str, Op] = {}
+
+#: All rows by name; filled when :mod:`chainrule.graph.ops` is imported, and then closed.
+TABLE: Mapping[str, Op] = MappingProxyType(_rows)
+
+
 def add_row(op: Op) -> Op:
     """Enter a row in the table; two rows of one name are a mistake."""
-    assert op.name not in TABLE, op.name
-    TABLE[op.name] = op
+    assert op.name not in _rows, op.name
+    _rows[op.name] = op
     return op

@@ -5,21 +5,26 @@ input is symbolic, the operation becomes a node (:mod:`chainrule.graph.apply`).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from chainrule import words
 from chainrule.errors import DtypeError, ShapeError, SymbolicError
-from chainrule.graph.node import Literal, Node, Op
-from chainrule.graph.spec import Shape, Spec, checked_dtype
-from chainrule.graph.table import add_row
+from chainrule.graph.node import Literal, Node
+from chainrule.graph.operators import TENSOR_FUNCTIONS, Axis, Operators, tensor_function
+from chainrule.graph.spec import SHORT_NAMES, Shape, Spec, checked_dtype
+from chainrule.graph.table import Op, add_row
 
 __all__ = [
+    "CONSTANT",
+    "INPUT",
     "ArrayLike",
+    "Axis",
     "Tensor",
     "asarray",
     "from_dlpack",
+    "leaf_types",
     "node_of",
     "placeholder",
     "spec_of",
@@ -44,7 +49,7 @@ CONSTANT = add_row(Op("constant", "structure", _constant_rule, lambda value: val
 INPUT = add_row(Op("input", "structure", _input_rule, _no_value))
 
 
-class Tensor:
+class Tensor(Operators):
     """An n-dimensional array of numbers, immutable; concrete or symbolic.
 
     Operators and methods have NumPy's names and rules. Make one with :func:`tensor` (copies) or
@@ -61,9 +66,6 @@ class Tensor:
     """
 
     __slots__ = ("_array", "_node")
-    __array_priority__ = 1000.0  # so that ndarray + Tensor comes to Tensor.__radd__
-    __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]  # == is elementwise, as in NumPy
 
     _array: np.ndarray | None
     _node: Node | None
@@ -104,7 +106,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.spec.size
+        return self.spec.size if self._array is None else self._array.size
 
     def __len__(self) -> int:
         if not self.shape:
@@ -115,43 +117,63 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        if self._array is None:
-            return f"Tensor {self.spec!r} {words.text('graph.not_concrete_repr')}"
         head = f"Tensor {self.spec!r}"
-        body = np.array2string(self._array, precision=4, suppress_small=True, threshold=60)
+        if self._array is None:
+            return f"{head} {words.text('graph.symbolic_repr')}"
+        body = np.array2string(self._array, precision=4, threshold=60)
         return f"{head} {body}" if self.ndim < 2 else f"{head}\n{body}"
 
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if specification else repr(self)
+
     # ------------------------------------------------------------------ out to Python and NumPy
-    def numpy(self) -> np.ndarray:
-        """The values as a read-only NumPy array that shares memory."""
+    def _concrete(self) -> np.ndarray:
         if self._array is None:
             raise SymbolicError("graph.symbolic_value", spec=self.spec)
-        view = self._array.view()
+        return self._array
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array that shares memory.
+
+        Raises
+        ------
+        SymbolicError
+            If the tensor is symbolic.
+        """
+        view = self._concrete().view()
         view.flags.writeable = False
         return view
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy:
-            return np.array(self.numpy(), dtype=dtype)
-        return np.asarray(self.numpy(), dtype=dtype)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **keywords: Any) -> Any:
-        if self._array is None:
-            raise SymbolicError("graph.symbolic_value", spec=self.spec)
-        return self._array.__dlpack__(**keywords)
+        array = self._concrete()
+        # Not every library can import memory that is marked as read-only.
+        return (array if array.flags.writeable else array.copy()).__dlpack__(**keywords)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)  # kDLCPU
+        return self._concrete().__dlpack_device__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._concrete(),)  # without the node: pickle and deepcopy want numbers
 
     def item(self) -> float | int | bool:
-        """The only element as a Python number."""
-        if self.size != 1:
-            raise ShapeError("graph.item", shape=self.shape)
-        return self.numpy().item()  # type: ignore[no-any-return]
+        """The only element as a Python number.
+
+        Raises
+        ------
+        ShapeError
+            If there are more elements, or none.
+        """
+        array = self._concrete()
+        if array.size != 1:
+            raise ShapeError("graph.item", shape=array.shape)
+        return array.item()  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
-        return self.numpy().tolist()
+        return self._concrete().tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -167,176 +189,14 @@ class Tensor:
     def __bool__(self) -> bool:
         if self._array is None:
             raise SymbolicError("graph.symbolic_if", spec=self.spec)
-        return bool(self.item())
-
-    def __format__(self, specification: str) -> str:
-        if self._array is not None and self.size == 1 and specification:
-            return format(self.item(), specification)
-        return repr(self)
-
-    # ------------------------------------------------------------------ operators
-    def __add__(self, other: "ArrayLike") -> "Tensor":
-        return _function("add")(self, other)
-
-    def __radd__(self, other: "ArrayLike") -> "Tensor":
-        return _function("add")(other, self)
-
-    def __sub__(self, other: "ArrayLike") -> "Tensor":
-        return _function("subtract")(self, other)
-
-    def __rsub__(self, other: "ArrayLike") -> "Tensor":
-        return _function("subtract")(other, self)
-
-    def __mul__(self, other: "ArrayLike") -> "Tensor":
-        return _function("multiply")(self, other)
-
-    def __rmul__(self, other: "ArrayLike") -> "Tensor":
-        return _function("multiply")(other, self)
-
-    def __truediv__(self, other: "ArrayLike") -> "Tensor":
-        return _function("divide")(self, other)
-
-    def __rtruediv__(self, other: "ArrayLike") -> "Tensor":
-        return _function("divide")(other, self)
-
-    def __floordiv__(self, other: "ArrayLike") -> "Tensor":
-        return _function("floor_divide")(self, other)
-
-    def __rfloordiv__(self, other: "ArrayLike") -> "Tensor":
-        return _function("floor_divide")(other, self)
-
-    def __mod__(self, other: "ArrayLike") -> "Tensor":
-        return _function("remainder")(self, other)
-
-    def __rmod__(self, other: "ArrayLike") -> "Tensor":
-        return _function("remainder")(other, self)
-
-    def __pow__(self, other: "ArrayLike") -> "Tensor":
-        if isinstance(other, (int, float)) and other in NAMED_POWERS and self.dtype.kind == "f":
-            return _function(NAMED_POWERS[other])(self)
-        return _function("power")(self, other)
-
-    def __rpow__(self, other: "ArrayLike") -> "Tensor":
-        return _function("power")(other, self)
-
-    def __neg__(self) -> "Tensor":
-        return _function("negative")(self)
-
-    def __pos__(self) -> "Tensor":
-        return self
-
-    def __abs__(self) -> "Tensor":
-        return _function("abs")(self)
-
-    def __invert__(self) -> "Tensor":
-        return _function("bitwise_not")(self)
-
-    def __and__(self, other: "ArrayLike") -> "Tensor":
-        return _function("bitwise_and")(self, other)
-
-    __rand__ = __and__
-
-    def __or__(self, other: "ArrayLike") -> "Tensor":
-        return _function("bitwise_or")(self, other)
-
-    __ror__ = __or__
-
-    def __xor__(self, other: "ArrayLike") -> "Tensor":
-        return _function("bitwise_xor")(self, other)
-
-    __rxor__ = __xor__
-
-    def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return _function("equal")(self, other)
-
-    def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
-        return _function("not_equal")(self, other)
-
-    def __lt__(self, other: "ArrayLike") -> "Tensor":
-        return _function("less")(self, other)
-
-    def __le__(self, other: "ArrayLike") -> "Tensor":
-        return _function("less_equal")(self, other)
-
-    def __gt__(self, other: "ArrayLike") -> "Tensor":
-        return _function("less")(other, self)
-
-    def __ge__(self, other: "ArrayLike") -> "Tensor":
-        return _function("less_equal")(other, self)
-
-    def __matmul__(self, other: "ArrayLike") -> "Tensor":
-        return _function("matmul")(self, other)
-
-    def __rmatmul__(self, other: "ArrayLike") -> "Tensor":
-        return _function("matmul")(other, self)
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        return _function("getitem")(self, index)
-
-    # ------------------------------------------------------------------ methods, as in NumPy
-    @property
-    def T(self) -> "Tensor":  # noqa: N802
-        """All axes in reverse order."""
-        return _function("transpose")(self)
-
-    @property
-    def mT(self) -> "Tensor":  # noqa: N802
-        """The last two axes swapped."""
-        return _function("swapaxes")(self, -1, -2)
-
-    def reshape(self, *shape: Any) -> "Tensor":
-        """The same elements in another shape; one length may be -1."""
-        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], SupportsIndex) else shape
-        return _function("reshape")(self, wanted)
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """Axes in another order."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], SupportsIndex) else axes
-        return _function("transpose")(self, order or None)
-
-    def astype(self, dtype: Any) -> "Tensor":
-        """The values in another number type."""
-        return _function("astype")(self, dtype)
-
-    def sum(self, axis: "Axis" = None, keepdims: bool = False) -> "Tensor":
-        """Sum over axes."""
-        return _function("sum")(self, axis, keepdims)
-
-    def mean(self, axis: "Axis" = None, keepdims: bool = False) -> "Tensor":
-        """Arithmetic mean over axes."""
-        return _function("mean")(self, axis, keepdims)
-
-    def max(self, axis: "Axis" = None, keepdims: bool = False) -> "Tensor":
-        """Largest element over axes."""
-        return _function("max")(self, axis, keepdims)
-
-    def min(self, axis: "Axis" = None, keepdims: bool = False) -> "Tensor":
-        """Smallest element over axes."""
-        return _function("min")(self, axis, keepdims)
-
-    def argmax(self, axis: int | None = None) -> "Tensor":
-        """Index of the largest element."""
-        return _function("argmax")(self, axis)
+        if self._array.size != 1:
+            raise ShapeError("graph.truth", shape=self.shape)
+        return bool(self._array.item())
 
 
-ArrayLike: TypeAlias = Any  # a Tensor, a NumPy array, a (nested sequence of) Python number(s)
-Axis: TypeAlias = int | Sequence[int] | None
-
-NAMED_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
-
-# Functions that methods and operators of Tensor call by name; each enters itself by
-# ``tensor_function``, since they stand in modules that import this one.
-_FUNCTIONS: dict[str, Any] = {}
-
-
-def tensor_function(function: Any) -> Any:
-    """Enter a function under its name, so that methods of :class:`Tensor` reach it."""
-    _FUNCTIONS[function.__name__.rstrip("_")] = function
-    return function
-
-
-def _function(name: str) -> Any:
-    return _FUNCTIONS[name]
+#: A tensor, an array, a Python number, or nested sequences of these. (A type checker could not say
+#: more of "has ``__array__`` or ``__dlpack__``" than that.)
+ArrayLike: TypeAlias = Tensor | np.ndarray | np.generic | float | Sequence[Any]
 
 
 # ---------------------------------------------------------------------- making tensors
@@ -355,6 +215,8 @@ def tensor(data: ArrayLike, dtype: Any = None) -> Tensor:
     ------
     DtypeError
         For text, objects, complex numbers and other types that the library does not compute with.
+    ShapeError
+        For rows of different length.
 
     Examples
     --------
@@ -376,18 +238,47 @@ def asarray(data: ArrayLike, dtype: Any = None) -> Tensor:
     Tensor f64[3] [0. 1. 2.]
     """
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == np.dtype(dtype) else data.astype(dtype)
-    if isinstance(data, (list, tuple)) and _contains_tensor(data):
-        return _function("stack")([asarray(item, dtype) for item in data])  # type: ignore[no-any-return]
+        return data if dtype is None or data.dtype == dtype else data.astype(dtype)
+    types = leaf_types(data)
+    if Tensor in types:
+        return asarray(TENSOR_FUNCTIONS["stack"](data), dtype)
+    if types & NOT_NUMBERS:
+        raise DtypeError("graph.dtype", dtype=" / ".join(t.__name__ for t in types & NOT_NUMBERS))
+    array = _as_array(data, None if dtype is None else checked_dtype(dtype))
+    if dtype is None and types <= PYTHON_NUMBERS and array.dtype == np.float64:
+        array = _as_array(array, np.dtype(np.float32))
+    return Tensor(array)
+
+
+PYTHON_NUMBERS = {bool, int, float}
+#: NumPy would turn these into NaN, or parse them, where a number type is asked for.
+NOT_NUMBERS = {type(None), str, bytes, complex}
+
+
+def leaf_types(data: Any) -> set[type]:
+    """The types of the elements of nested lists and tuples."""
+    if not isinstance(data, (list, tuple)):
+        return {type(data)}
+    types: set[type] = set()
+    for item in data:
+        types |= leaf_types(item)
+    return types
+
+
+@np.errstate(all="ignore")  # a float that is too large for float32 is infinite there
+def _as_array(data: Any, dtype: np.dtype[Any] | None) -> np.ndarray:
+    """A NumPy array of a type that the library computes with, in the machine's byte order."""
+    if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
+        data = np.from_dlpack(data)
     try:
         array = np.asarray(data, dtype)
+    except OverflowError:
+        raise DtypeError("graph.overflow", data=data, dtype=dtype) from None
     except ValueError:
         raise ShapeError("graph.ragged") from None
-    if dtype is None and not isinstance(data, (np.ndarray, np.generic)) and array.dtype.kind == "f":
-        if not hasattr(data, "__array__") and not hasattr(data, "__dlpack__"):
-            array = array.astype(np.float32)
-    checked_dtype(array.dtype)
-    return Tensor(array)
+    if array.dtype in SHORT_NAMES:
+        return array
+    return array.astype(checked_dtype(array.dtype.newbyteorder("=")))
 
 
 def from_dlpack(data: Any) -> Tensor:
@@ -402,19 +293,12 @@ def from_dlpack(data: Any) -> Tensor:
     return asarray(np.from_dlpack(data))
 
 
-def _contains_tensor(data: Any) -> bool:
-    return any(
-        isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and _contains_tensor(item))
-        for item in data
-    )
-
-
 def placeholder(spec: Spec) -> Tensor:
     """A fresh symbolic tensor: an input of the graph that is being traced."""
     return Tensor(None, Node(INPUT, (), {"spec": spec}, (spec,)))
 
 
-def spec_of(value: ArrayLike) -> Spec:
+def spec_of(value: ArrayLike | Spec) -> Spec:
     """Shape and type that ``value`` has, or would have as a tensor."""
     return value if isinstance(value, Spec) else asarray(value).spec
 
@@ -422,7 +306,6 @@ def spec_of(value: ArrayLike) -> Spec:
 def node_of(value: Tensor) -> Node:
     """The node of a tensor; a concrete one gets a constant node, always the same."""
     if value._node is None:
-        assert value._array is not None
-        literal = Literal(value._array)
-        value._node = Node(CONSTANT, (), {"value": literal}, (value.spec,))
+        array = value._concrete()
+        value._node = Node(CONSTANT, (), {"value": Literal(array)}, (value.spec,))
     return value._node

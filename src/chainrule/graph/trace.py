@@ -1,8 +1,8 @@
 """From Python functions to graphs and back.
 
 :func:`trace` runs a function on placeholders and cuts the resulting nodes out as a :class:`Graph`;
-what the function captured from its surroundings becomes an input too. :func:`replay` runs a graph on
-tensors: concrete ones give numbers, symbolic ones give new nodes. Together they make every
+what the function captured from its surroundings becomes an input too. :func:`replay` runs a graph
+on tensors: concrete ones give numbers, symbolic ones give new nodes. Together they make every
 transformation a graph-to-graph function that nests without levels: an inner trace has fresh inputs,
 so it cannot confuse its variables with those of an outer one.
 """
@@ -15,13 +15,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.errors import ShapeError
-from chainrule.graph.apply import apply
+from chainrule.errors import ShapeError, SymbolicError
+from chainrule.graph.apply import apply, apply_many
 from chainrule.graph.node import Graph, Node
-from chainrule.graph.ops.structure import CALL, SCAN, WHILE
+from chainrule.graph.ops.structure import CALL, PICK, SCAN, WHILE
 from chainrule.graph.spec import Spec
-from chainrule.graph.table import TABLE
-from chainrule.graph.tensor import CONSTANT, Tensor, asarray, node_of, placeholder, spec_of
+from chainrule.graph.tensor import CONSTANT, INPUT, Tensor, asarray, node_of, placeholder, spec_of
 from chainrule.trees import TreeDef, tree_flatten, tree_map, tree_unflatten
 
 __all__ = [
@@ -68,24 +67,19 @@ def is_array(value: Any) -> bool:
     )
 
 
-def trace(
-    function: Callable[..., Any], specs: Sequence[Spec], names: Sequence[str] = ()
-) -> Trace:
+def trace(function: Callable[..., Any], specs: Sequence[Spec], names: Sequence[str] = ()) -> Trace:
     """Run ``function`` on one placeholder per spec, and cut out what it did.
 
     ``function`` takes flat tensors and returns a tree of tensors.
     """
-    inputs = [placeholder(spec) for spec in specs]
-    start = min((node_of(x).serial for x in inputs), default=None)
-    if start is None:
-        start = node_of(placeholder(Spec(()))).serial
-    leaves, definition = tree_flatten(function(*inputs))
+    start = node_of(placeholder(Spec(()))).serial
+    inputs = [node_of(placeholder(spec)) for spec in specs]
+    leaves, definition = tree_flatten(function(*map(_as_tensor, inputs)))
     outputs = [node_of(asarray(leaf)) for leaf in leaves]
-    own = [node_of(x) for x in inputs]
-    captured = _captured(outputs, own, start)
-    labels = [*(names or (f"in{i}" for i in range(len(own))))]
+    captured = _captured(outputs, inputs, start)
+    labels = [*(names or (f"in{i}" for i in range(len(inputs))))]
     labels += [f"captured{i}" for i in range(len(captured))]
-    graph = Graph([*own, *captured], outputs, labels)
+    graph = Graph([*inputs, *captured], outputs, labels)
     return Trace(graph, tuple(map(_as_tensor, captured)), definition)
 
 
@@ -104,6 +98,8 @@ def _captured(outputs: Sequence[Node], inputs: Sequence[Node], start: int) -> li
         seen.add(node)
         if _is_outside(node, start):
             found[node] = None
+        elif node.op is INPUT:
+            raise SymbolicError("graph.leaked", spec=node.spec)
         else:
             stack.extend(reversed(node.inputs))
     return list(found)
@@ -116,7 +112,7 @@ def _is_outside(node: Node, start: int) -> bool:
 
 
 def _as_tensor(node: Node) -> Tensor:
-    """A captured node as the tensor that it came from."""
+    """A node as the tensor that it came from."""
     if node.op is CONSTANT:
         return Tensor(node.attributes["value"].array, node)
     return Tensor(None, node)
@@ -126,9 +122,12 @@ def replay(graph: Graph, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Run a graph on tensors: at once where they are concrete, as new nodes where not."""
     value: dict[Node, Any] = dict(zip(graph.inputs, tensors, strict=True))
     remaining = _reader_counts(graph)
+    symbolic = any(tensor.is_symbolic for tensor in tensors)
     for node in graph.nodes:
         inputs = [value[child] for child in node.inputs]
-        value[node] = repeat(node, inputs)
+        # In a new graph a constant stays a node: what is broadcast there is not written out.
+        keep = symbolic and node.op is CONSTANT
+        value[node] = Tensor(None, node) if keep else repeat(node, inputs)
         for child in node.inputs:  # forget what nobody will read, so that memory is freed early
             remaining[child] -= 1
             if remaining[child] == 0:
@@ -147,11 +146,13 @@ def _reader_counts(graph: Graph) -> dict[Node, int]:
 
 
 def repeat(node: Node, inputs: Sequence[Any]) -> Any:
-    """Apply a node's op to other inputs; a node with several outputs gives a tuple."""
+    """Apply a node's op to other inputs; a row with sub-graphs gives a tuple."""
     if node.op is CONSTANT:
-        return Tensor(node.attributes["value"].array, node)
-    if node.op is TABLE["pick"]:
+        return _as_tensor(node)
+    if node.op is PICK:
         return inputs[0][node.attributes["index"]]
+    if node.op.family == "structure":
+        return apply_many(node.op, *inputs, **node.attributes)
     return apply(node.op, *inputs, **node.attributes)
 
 
@@ -188,19 +189,25 @@ def make_graph(function: Callable[..., Any], *specs: Any) -> Graph:
     def flat(*tensors: Tensor) -> Any:
         return function(*tree_unflatten(definition, merged(leaves, arrays, tensors)))
 
-    chosen = [leaf for leaf, chosen in zip(leaves, arrays, strict=True) if chosen]
-    names = [
+    chosen = [spec_of(leaf) for leaf, is_one in zip(leaves, arrays, strict=True) if is_one]
+    return trace(flat, chosen, _argument_names(definition, arrays)).graph
+
+
+def _argument_names(arguments: TreeDef, chosen: Sequence[bool]) -> list[str]:
+    """A name for each chosen leaf: its path in its argument, or the argument's number."""
+    return [
         path.partition(".")[2] or f"in{path}"
-        for path, chosen in zip(definition.paths, arrays, strict=True)
-        if chosen
+        for path, is_one in zip(arguments.paths, chosen, strict=True)
+        if is_one
     ]
-    return trace(flat, [spec_of(leaf) for leaf in chosen], names).graph
 
 
 def merged(leaves: Sequence[Any], chosen: Sequence[bool], new: Sequence[Any]) -> Iterator[Any]:
     """``leaves`` with the chosen ones replaced by ``new``, in order."""
     replacement = iter(new)
-    return (next(replacement) if c else leaf for leaf, c in zip(leaves, chosen, strict=True))
+    return (
+        next(replacement) if is_one else leaf for leaf, is_one in zip(leaves, chosen, strict=True)
+    )
 
 
 # ---------------------------------------------------------------------- named functions
@@ -220,25 +227,30 @@ def call(name: str, label: str, function: Callable[..., Any], *arguments: Any) -
         Takes and returns trees of tensors.
     *arguments
         Its arguments; leaves that are not arrays are passed on as they are.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> def half(x):
+    ...     return cr.call("half", "half of it", lambda y: y / 2, x)
+    >>> half(cr.tensor(3.0)).item()
+    1.5
+    >>> [node.op.name for node in cr.make_graph(half, cr.Spec(())).nodes]
+    ['call', 'pick']
     """
     leaves, definition = tree_flatten(arguments)
+    leaves = [asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
     chosen = [isinstance(leaf, Tensor) for leaf in leaves]
-    tensors = [leaf for leaf, is_tensor in zip(leaves, chosen, strict=True) if is_tensor]
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     if not any(t.is_symbolic for t in tensors):
         return function(*arguments)
 
     def flat(*inner: Tensor) -> Any:
         return function(*tree_unflatten(definition, merged(leaves, chosen, inner)))
 
-    paths = [
-        path.partition(".")[2] or path
-        for path, is_tensor in zip(definition.paths, chosen, strict=True)
-        if is_tensor
-    ]
-    traced = trace(flat, [t.spec for t in tensors], paths)
-    outputs = apply(
-        CALL, *tensors, *traced.captured, body=traced.graph, name=name, label=label
-    )
+    traced = trace(flat, [t.spec for t in tensors], _argument_names(definition, chosen))
+    attributes = {"body": traced.graph, "name": name, "label": label}
+    outputs = apply_many(CALL, *tensors, *traced.captured, **attributes)
     return tree_unflatten(traced.output, outputs)
 
 
@@ -257,13 +269,10 @@ def named(function: Function) -> Function:
     >>> [node.op.name for node in cr.make_graph(twice, cr.Spec((2,))).nodes]
     ['call', 'pick']
     """
-    name = function.__name__  # type: ignore[attr-defined]
+    name = function.__name__
 
     @functools.wraps(function)
     def wrapper(*arguments: Any, **options: Any) -> Any:
-        arguments = tuple(
-            asarray(a) if isinstance(a, (np.ndarray, list)) else a for a in arguments
-        )
         return call(name, name, functools.partial(function, **options), *arguments)
 
     return wrapper  # type: ignore[return-value]
@@ -334,9 +343,10 @@ def scan(
         return _same_state("scan", initial, new_state), output
 
     row_specs = [row.spec.with_shape(row.shape[1:]) for row in row_leaves]
-    traced = trace(flat, [*(s.spec for s in state_leaves), *row_specs])
+    names = [*_labels("state", state_definition), *_labels("row", row_definition)]
+    traced = trace(flat, [*(leaf.spec for leaf in state_leaves), *row_specs], names)
     body, captured = _captured_first(traced)
-    outputs = apply(
+    outputs = apply_many(
         SCAN,
         *traced.captured,
         *state_leaves,
@@ -352,12 +362,16 @@ def scan(
 
 
 def _scan_length(shapes: Sequence[tuple[int, ...]], length: int | None) -> int:
-    lengths = {shape[0] if shape else None for shape in shapes}
+    lengths = {shape[0] if shape else -1 for shape in shapes}
     if length is not None:
-        lengths.add(length)
-    if len(lengths) != 1 or None in lengths:
+        lengths.add(int(length))
+    if len(lengths) != 1 or min(lengths) < 0:
         raise ShapeError("graph.scan_rows", shapes=list(shapes), length=length)
-    return lengths.pop()  # type: ignore[return-value]
+    return lengths.pop()
+
+
+def _labels(what: str, definition: TreeDef) -> list[str]:
+    return [f"{what}.{path}" if path else what for path in definition.paths]
 
 
 def _captured_first(traced: Trace) -> tuple[Graph, int]:
@@ -375,16 +389,19 @@ def _captured_first(traced: Trace) -> tuple[Graph, int]:
 def _same_state(who: str, old: Any, new: Any) -> Any:
     """The new state as tensors; raises unless it has the old one's shapes and types."""
     new = tree_map(asarray, new)
-    before, after = tree_flatten(old), tree_flatten(new)
-    specs = [leaf.spec for leaf in before[0]], [leaf.spec for leaf in after[0]]
-    if before[1] != after[1] or specs[0] != specs[1]:
-        raise ShapeError("graph.state", who=who, before=specs[0], after=specs[1])
+    before, after = _specs_of_leaves(old), _specs_of_leaves(new)
+    if before != after:
+        raise ShapeError("graph.state", who=who, before=before, after=after)
     return new
 
 
-def while_loop(
-    condition: Callable[[Any], Any], body: Callable[[Any], Any], initial: Any
-) -> Any:
+def _specs_of_leaves(tree: Any) -> str:
+    leaves, definition = tree_flatten(tree)
+    labels = _labels("state", definition)
+    return ", ".join(f"{k}: {leaf.spec!r}" for k, leaf in zip(labels, leaves, strict=True))
+
+
+def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], initial: Any) -> Any:
     """Repeat ``state = body(state)`` while ``condition(state)`` holds; return the last state.
 
     The number of steps is not known beforehand, so there is no reverse-mode derivative (use
@@ -398,7 +415,7 @@ def while_loop(
     """
     initial = tree_map(asarray, initial)
     leaves, definition = tree_flatten(initial)
-    specs = [leaf.spec for leaf in leaves]
+    specs, names = [leaf.spec for leaf in leaves], _labels("state", definition)
 
     def ask(*tensors: Tensor) -> Any:
         return asarray(condition(tree_unflatten(definition, tensors)))
@@ -406,12 +423,12 @@ def while_loop(
     def step(*tensors: Tensor) -> Any:
         return _same_state("while_loop", initial, body(tree_unflatten(definition, tensors)))
 
-    asked, stepped = trace(ask, specs), trace(step, specs)
+    asked, stepped = trace(ask, specs, names), trace(step, specs, names)
     condition_graph, condition_captured = _captured_first(asked)
     body_graph, body_captured = _captured_first(stepped)
     if condition_graph.output_specs != (Spec((), np.dtype(np.bool_)),):
         raise ShapeError("graph.while_condition", specs=condition_graph.output_specs)
-    outputs = apply(
+    outputs = apply_many(
         WHILE,
         *asked.captured,
         *stepped.captured,

@@ -1,7 +1,8 @@
 """The verifier: a graph that keeps the rules is safe for every reader. Tests run it everywhere."""
 
-from chainrule.errors import GraphError
+from chainrule.errors import ChainruleError, GraphError
 from chainrule.graph.node import Graph, Node
+from chainrule.graph.ops.structure import PICK
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE
 from chainrule.graph.tensor import INPUT
@@ -13,7 +14,8 @@ def verify(graph: Graph) -> Graph:
     """Raise unless the graph is well formed; return it.
 
     Checked for every node, in sub-graphs too: its op is the table's row of that name, its specs are
-    what the shape rule says, its attributes are hashable, and no input is reached that is not listed.
+    what the shape rule says, its attributes can be hashed, and every placeholder that it reaches is
+    among the inputs.
 
     Raises
     ------
@@ -41,16 +43,29 @@ def _verify_node(node: Node) -> None:
         raise GraphError("graph.not_in_table", op=node.op.name)
     if node.op is INPUT:
         raise GraphError("graph.open", spec=node.spec)
-    for value in node.attributes.values():
+    for name, value in node.attributes.items():
+        _verify_attribute(node, name, value)
+    wanted = _wanted_specs(node)
+    if node.specs != wanted:
+        raise GraphError("graph.specs", who=node.op.name, got=node.specs, wanted=wanted)
+
+
+def _verify_attribute(node: Node, name: str, value: object) -> None:
+    if isinstance(value, Graph):
+        verify(value)
+    try:
         hash(value)
-        if isinstance(value, Graph):
-            verify(value)
-    expected = node.op.rule(*_input_specs(node), **node.attributes)
-    if node.specs != (expected if isinstance(expected, tuple) else (expected,)):
-        raise GraphError("graph.specs", who=node.op.name, got=node.specs, wanted=expected)
+    except TypeError:
+        raise GraphError("graph.attribute", op=node.op.name, name=name, value=value) from None
 
 
-def _input_specs(node: Node) -> tuple[Spec, ...]:
-    if node.op is TABLE["pick"]:
-        return node.inputs[0].specs
-    return tuple(child.spec for child in node.inputs)
+def _wanted_specs(node: Node) -> tuple[Spec, ...]:
+    """What the shape rule says about a node's inputs and attributes."""
+    specs = node.inputs[0].specs if node.op is PICK else tuple(x.spec for x in node.inputs)
+    try:
+        wanted = node.op.rule(*specs, **node.attributes)
+    except GraphError:
+        raise
+    except (ChainruleError, LookupError, TypeError, ValueError) as error:
+        raise GraphError("graph.rule", node=node, reason=error) from error
+    return (wanted,) if isinstance(wanted, Spec) else wanted

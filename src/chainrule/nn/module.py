@@ -1,10 +1,10 @@
 """The module: a frozen dataclass that is a tree.
 
-A layer is written as a class with annotated fields and a ``__call__`` whose body is its mathematics::
+A layer is a class with annotated fields and a ``__call__`` whose body is its mathematics::
 
     class Linear(nn.Module):
-        weight: cr.Tensor      # (in, out)
-        bias: cr.Tensor        # (out,)
+        weight: cr.Tensor  # (in, out)
+        bias: cr.Tensor  # (out,)
 
         def __call__(self, x):
             return x @ self.weight + self.bias
@@ -17,14 +17,15 @@ so derivations, drawings and errors speak of ``hidden.0`` and ``Linear(784, 128)
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self, dataclass_transform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, dataclass_transform
 
-from chainrule.errors import ChainruleError, OptionError
-from chainrule.graph.spec import Spec
-from chainrule.graph.tensor import Tensor
+from chainrule.errors import ChainruleError, OptionError, suggest
+from chainrule.graph.tensor import Tensor, asarray
 from chainrule.graph.trace import call
-from chainrule.trees import tree_leaves
+from chainrule.nn.containers import Function, is_container, items, map_items, named_items
+from chainrule.nn.text import constructor_form, short
+from chainrule.trees import tree_flatten
 
 __all__ = ["Module", "has_random_layers", "submodules"]
 
@@ -32,18 +33,26 @@ __all__ = ["Module", "has_random_layers", "submodules"]
 class _ModuleType(type):
     """Seals an instance once its ``__init__`` has run."""
 
-    def __call__(cls, *arguments: Any, **options: Any) -> Any:
-        module = super().__call__(*arguments, **options)
-        module._seal()
-        return module
+    if not TYPE_CHECKING:  # type checkers read the ``__init__`` of the class instead
+
+        def __call__(cls, *arguments: Any, **options: Any) -> Any:
+            module = super().__call__(*arguments, **options)
+            module._seal()
+            return module
 
 
-@dataclass_transform(eq_default=False)
+@dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
 class Module(metaclass=_ModuleType):
     """Base class of layers and models.
 
-    A subclass becomes a dataclass: it gets an ``__init__`` with one argument per field unless it
-    defines its own. Instances do not change; ``replace`` returns a changed copy.
+    A subclass becomes a dataclass: it gets an ``__init__`` with one argument per field, unless it
+    or a class that it derives from defines one by hand. Instances do not change; :meth:`replace`
+    returns a changed copy. They are compared by identity.
+
+    A field may hold a tensor, a module, a container (tuple, dict) of tensors, modules and
+    functions, or an option: anything that can be hashed. A list becomes a tuple. A number or an
+    array for a field that is annotated as a tensor becomes one. A layer with parameters stands at
+    one place only: to use its weights twice, call it twice, or see :func:`chainrule.nn.tie`.
 
     Attributes
     ----------
@@ -52,15 +61,22 @@ class Module(metaclass=_ModuleType):
     fixed
         Class attribute: names of fields whose tensors are never trained, such as a dropout rate.
 
+    Raises
+    ------
+    OptionError
+        If an instance is changed, a declared field has no value, an undeclared one has, or a value
+        fits none of the kinds above.
+
     Examples
     --------
     >>> import chainrule as cr
     >>> from chainrule import nn
     >>> class Scale(nn.Module):
     ...     factor: cr.Tensor
+    ...
     ...     def __call__(self, x):
     ...         return x * self.factor
-    >>> layer = Scale(cr.tensor(3.0))
+    >>> layer = Scale(3.0)
     >>> layer(2.0).item(), cr.tree_paths(layer)
     (6.0, ['factor'])
     """
@@ -68,39 +84,63 @@ class Module(metaclass=_ModuleType):
     random: ClassVar[bool] = False
     fixed: ClassVar[tuple[str, ...]] = ()
 
-    _children: tuple[str, ...] = dataclasses.field(init=False, repr=False)
-    _frozen: frozenset[str] = dataclasses.field(init=False, repr=False)
+    _own_init: ClassVar[bool] = False
+    _children: tuple[str, ...]
+    _frozen: frozenset[str]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        own_init = "__init__" in cls.__dict__
-        dataclasses.dataclass(init=not own_init, eq=False, repr=False)(cls)
+        # An __init__ written by hand is inherited; a dataclass would put a generated one over it.
+        cls._own_init = cls._own_init or "__init__" in cls.__dict__
+        dataclasses.dataclass(init=not cls._own_init, eq=False, repr=False)(cls)
+        cls.fixed = tuple(dict.fromkeys(name for base in cls.__mro__ for name in _fixed(base)))
+        _check_names(cls, cls.fixed)
         if "__call__" in cls.__dict__:
             cls.__call__ = _named_call(cls.__dict__["__call__"])  # type: ignore[method-assign]
 
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """What the layer computes; every subclass that is called defines it."""
+        raise OptionError("nn.no_call", who=type(self).__name__)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if "_children" in self.__dict__:
-            raise OptionError("nn.sealed", who=type(self).__name__, name=name)
+            self._refuse_change(name)
         object.__setattr__(self, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        self._refuse_change(name)
+
+    def _refuse_change(self, name: str) -> NoReturn:
+        raise OptionError("nn.sealed", who=type(self).__name__, name=name)
+
     def _seal(self) -> None:
-        values = {name: self.__dict__[name] for name in field_names(type(self))}
-        children = tuple(name for name, value in values.items() if holds_tensors(value))
-        for name, value in values.items():
-            if name not in children:
-                _check_option(type(self).__name__, name, value)
-        object.__setattr__(self, "_frozen", frozenset(self.fixed))
-        object.__setattr__(self, "_children", children)
+        cls = type(self)
+        for name in self.__dict__:
+            cached = isinstance(getattr(cls, name, None), functools.cached_property)
+            if name not in field_names(cls) and not cached:
+                raise OptionError("nn.undeclared", who=cls.__name__, name=name)
+        for name in field_names(cls):
+            if not hasattr(self, name):
+                raise OptionError("nn.unset", who=cls.__name__, name=name)
+        values = {name: getattr(self, name) for name in field_names(cls)}
+        self._fill(values, frozenset(cls.fixed))
+
+    def _fill(self, values: Mapping[str, Any], frozen: frozenset[str]) -> None:
+        """Set all fields; from then on the module does not change."""
+        kept = {name: _accepted(type(self), name, value) for name, value in values.items()}
+        children = tuple(name for name, value in kept.items() if holds_tensors(value))
+        _check_not_shared(type(self), {name: kept[name] for name in children})
+        self.__dict__.update(kept, _frozen=frozen, _children=children)
 
     # ------------------------------------------------------------------ the tree
     def tree_flatten(self) -> tuple[tuple[str, ...], list[Any], Any]:
         """Names and values of the children; the options and frozen names as the rest."""
+        values = self.__dict__
         options = tuple(
-            (name, self.__dict__[name])
-            for name in field_names(type(self))
-            if name not in self._children
+            (name, values[name]) for name in field_names(type(self)) if name not in self._children
         )
-        return self._children, [self.__dict__[n] for n in self._children], (options, self._frozen)
+        children = [Function.hide(values[name]) for name in self._children]
+        return self._children, children, (options, self._frozen)
 
     @classmethod
     def tree_unflatten(cls, aux: Any, names: Sequence[str], children: Sequence[Any]) -> Self:
@@ -114,11 +154,16 @@ class Module(metaclass=_ModuleType):
 
     @staticmethod
     def tree_frozen(aux: Any) -> frozenset[str]:
-        """Names of the children that are not trained."""
+        """Paths, from this module on, of the tensors that are not trained."""
         return aux[1]  # type: ignore[no-any-return]
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed.
+        """A copy with some fields changed; what is frozen stays frozen.
+
+        Raises
+        ------
+        OptionError
+            If there is no such field, or it does not take such a value.
 
         Examples
         --------
@@ -128,58 +173,123 @@ class Module(metaclass=_ModuleType):
         >>> layer.replace(bias=cr.ones(1)).bias.item()
         1.0
         """
-        unknown = set(changes) - set(field_names(type(self)))
-        if unknown:
-            raise OptionError("nn.no_field", who=type(self).__name__, names=sorted(unknown))
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy.__dict__.update(changes)
-        children = tuple(n for n in field_names(type(self)) if holds_tensors(copy.__dict__[n]))
-        copy.__dict__["_children"] = children
+        cls = type(self)
+        _check_names(cls, changes)
+        copy = object.__new__(cls)
+        kept = {name: self.__dict__[name] for name in field_names(cls)}
+        copy._fill({**kept, **changes}, self._frozen)
         return copy
 
     def __repr__(self) -> str:
-        shown = (f"{n}={short(self.__dict__[n])}" for n in field_names(type(self)))
-        return f"{type(self).__name__}({', '.join(shown)})"
+        parts = [f"{name}={short(self.__dict__[name])}" for name in field_names(type(self))]
+        return constructor_form(type(self).__name__, parts)
 
 
+# ---------------------------------------------------------------------- fields
 @functools.cache
 def field_names(cls: type) -> tuple[str, ...]:
     """The fields of a module class, in order."""
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-    return tuple(f.name for f in fields if not f.name.startswith("_"))
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+def _fixed(base: type) -> tuple[str, ...]:
+    """What one class of a family declares as fixed."""
+    declared: tuple[str, ...] = base.__dict__.get("fixed", ())
+    return declared
+
+
+def _check_names(cls: type, names: Any) -> None:
+    for name in names:
+        if name not in field_names(cls):
+            hint = suggest(name, field_names(cls))
+            raise OptionError("nn.no_field", who=cls.__name__, name=name, hint=hint)
+
+
+@functools.cache
+def _tensor_fields(cls: type) -> frozenset[str]:
+    """Fields whose annotation says that they hold a tensor, or a tensor or nothing."""
+    wanted = set()
+    for field in dataclasses.fields(cls):
+        text = field.type if isinstance(field.type, str) else _annotation(field.type)
+        parts = {part.strip().rpartition(".")[2] for part in text.split("|")}
+        if "Tensor" in parts and parts <= {"Tensor", "None"}:
+            wanted.add(field.name)
+    return frozenset(wanted)
+
+
+def _annotation(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _accepted(cls: type, name: str, value: Any) -> Any:
+    """A field's value as the module keeps it; raises if it can be neither child nor option."""
+    if name in _tensor_fields(cls) and value is not None and not _is_node(value):
+        return asarray(value)
+    value = _without_lists(value)
+    if holds_tensors(value):
+        _check_children(cls, name, value)
+    else:
+        _check_option(cls, name, value)
+    return value
+
+
+def _without_lists(value: Any) -> Any:
+    """Lists as tuples, also inside containers: a module does not change."""
+    return map_items(_without_lists, value) if is_container(value) else value
 
 
 def holds_tensors(value: Any) -> bool:
     """Whether a field's value is a tensor, a module, or a container with one of these inside."""
-    if isinstance(value, (Tensor, Module)):
-        return True
-    if isinstance(value, dict):
-        return any(map(holds_tensors, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(holds_tensors, value))
+    if is_container(value):
+        return any(map(holds_tensors, items(value)))
+    return isinstance(value, Tensor) or _is_node(value)
 
 
-def _check_option(who: str, name: str, value: Any) -> None:
-    """Options are compared and hashed with the tree's shape, so arrays and lists will not do."""
+def _is_node(value: Any) -> bool:
+    """Whether a value is an inner node of a tree by its own methods, such as a module."""
+    return hasattr(value, "tree_flatten") and not isinstance(value, type)
+
+
+def _check_children(cls: type, name: str, value: Any) -> None:
+    """Only tensors are leaves: a number beside them would be neither trained nor an option."""
+    if is_container(value):
+        for item in items(value):
+            _check_children(cls, name, item)
+    elif value is not None and not (
+        isinstance(value, Tensor) or _is_node(value) or callable(value)
+    ):
+        raise OptionError("nn.contents", who=cls.__name__, name=name, got=repr(value))
+
+
+def _check_not_shared(cls: type, children: dict[str, Any]) -> None:
+    """A layer with parameters stands at one place: at two, its copies would drift apart."""
+    place: dict[int, str] = {}
+    for path, module in submodules(children):
+        first = place.setdefault(id(module), path)
+        if first != path and any(tree_flatten(module)[1].trainable):
+            who, layer = cls.__name__, _label(module)
+            raise OptionError("nn.shared", who=who, layer=layer, first=first, second=path)
+
+
+def _check_option(cls: type, name: str, value: Any) -> None:
+    """Options are compared and hashed with the tree's shape, so arrays and dicts will not do."""
     try:
         hash(value)
     except TypeError:
-        raise OptionError("nn.option", who=who, name=name, got=type(value).__name__) from None
-
-
-def short(value: Any) -> str:
-    """A field's value for a repr: tensors as their spec."""
-    if isinstance(value, (Tensor, Spec)):
-        return repr(value.spec) if isinstance(value, Tensor) else repr(value)
-    if isinstance(value, tuple) and holds_tensors(value):
-        return f"({', '.join(map(short, value))})"
-    return getattr(value, "__name__", None) or repr(value)
+        got = type(value).__name__
+        raise OptionError("nn.option", who=cls.__name__, name=name, got=got) from None
 
 
 # ---------------------------------------------------------------------- calling
+def _label(module: Module) -> str:
+    """How errors and graphs call a module: in constructor form, where that is short."""
+    text = repr(module)
+    return text if "\n" not in text else f"{type(module).__name__}(…)"
+
+
 def _named_call(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a ``__call__`` so that it is one step in graphs and lends its name to errors."""
-    parameters = tuple(inspect.signature(function).parameters)[1:]
+    names = _positional_names(function)
 
     def body(module: Module, named: dict[str, Any], rest: tuple[Any, ...]) -> Any:
         try:
@@ -191,13 +301,14 @@ def _named_call(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(module: Module, *arguments: Any, **options: Any) -> Any:
         # By name, so that a graph can say what each input of the call is.
-        named, rest = options, arguments
-        if len(arguments) <= len(parameters) and not _variadic(function):
-            named, rest = {**dict(zip(parameters, arguments, strict=False)), **options}, ()
+        given = dict(zip(names, arguments, strict=False))
+        if len(given) == len(arguments) and given.keys().isdisjoint(options):
+            options, arguments = {**given, **options}, ()
         try:
-            if any(_is_symbolic(leaf) for leaf in tree_leaves((module, named, rest))):
-                return call(type(module).__name__, repr(module), body, module, named, rest)
-            return body(module, named, rest)
+            if _any_symbolic((module, *options.values(), *arguments)):
+                name = type(module).__name__
+                return call(name, _label(module), body, module, options, arguments)
+            return body(module, options, arguments)
         except ChainruleError as error:
             error.raised_in = module
             raise
@@ -205,14 +316,28 @@ def _named_call(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-@functools.cache
-def _variadic(function: Callable[..., Any]) -> bool:
-    kinds = {p.kind for p in inspect.signature(function).parameters.values()}
-    return bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY})
+def _positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names by which positional arguments can be given too, ``self`` excluded."""
+    named = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            break
+        named.append(parameter.name)
+    return tuple(named)
 
 
-def _is_symbolic(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.is_symbolic
+def _any_symbolic(values: Iterable[Any]) -> bool:
+    """Whether a symbolic tensor is anywhere in these trees."""
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.is_symbolic:
+                return True
+        elif isinstance(value, Module):
+            if _any_symbolic([value.__dict__[name] for name in value._children]):
+                return True
+        elif is_container(value) and _any_symbolic(items(value)):
+            return True
+    return False
 
 
 def _add_path(error: ChainruleError, parent: Module) -> None:
@@ -233,15 +358,13 @@ def submodules(tree: Any, prefix: str = "") -> list[tuple[str, Module]]:
     ['', 'hidden.0', 'output']
     """
     found: list[tuple[str, Module]] = []
-    items: list[tuple[Any, Any]] = []
+    children: list[tuple[Any, Any]] = []
     if isinstance(tree, Module):
         found.append((prefix, tree))
-        items = [(name, tree.__dict__[name]) for name in tree._children]
-    elif isinstance(tree, dict):
-        items = list(tree.items())
-    elif isinstance(tree, (list, tuple)):
-        items = list(enumerate(tree))
-    for name, child in items:
+        children = [(name, tree.__dict__[name]) for name in tree._children]
+    elif is_container(tree):
+        children = named_items(tree)
+    for name, child in children:
         found += submodules(child, f"{prefix}.{name}" if prefix else str(name))
     return found
 

@@ -1,7 +1,7 @@
 """The message catalogue: every sentence that the library says, in English and Korean.
 
-A message has a key ``room.name``: ``name`` is a table in ``words/room.toml`` with the entries ``en``
-and ``ko``, both templates for :meth:`str.format`. The files are read when the first message of a
+A message has a key ``room.name``: ``name`` is a table in ``words/room.toml`` with the entries
+``en`` and ``ko``, both templates for :meth:`str.format`. The files are read when the first message of a
 room is needed, so that importing the library costs nothing.
 """
 

@@ -3,189 +3,336 @@
 In a graph all inputs of such a node have one shape; the functions broadcast and promote before.
 """
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.graph.apply import apply, broadcast_together, elementwise, promoted
-from chainrule.graph.node import Op
-from chainrule.graph.spec import SHORT_NAMES, Spec, broadcast_shapes
-from chainrule.graph.table import Check, Linear, Local, add_row
+from chainrule.graph.spec import Spec, broadcast_shapes, checked_dtype
+from chainrule.graph.table import Check, Linear, Local, Op, add_row
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray, tensor_function
 
-Expression = Callable[..., Any] | float | None
-Function = Callable[..., Tensor]
-EVERYWHERE = (-3.0, 3.0)
+__all__ = [
+    "abs",
+    "add",
+    "arctan2",
+    "astype",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "ceil",
+    "cos",
+    "divide",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "reciprocal",
+    "remainder",
+    "round",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sqrt",
+    "square",
+    "stop_gradient",
+    "subtract",
+    "tanh",
+    "where",
+]
+
+Expression: TypeAlias = Callable[..., Any] | float
+Unary: TypeAlias = Callable[[ArrayLike], Tensor]
+Binary: TypeAlias = Callable[[ArrayLike, ArrayLike], Tensor]
+Interval: TypeAlias = tuple[float, float]
+EVERYWHERE: Interval = (-3.0, 3.0)
 
 
-def row(
+def unary(
     name: str,
     value: Callable[..., Any],
-    *local: Expression,
+    local: Expression | None,
     meaning: str,
+    example: tuple[object, object],
+    *,
     kinds: str = "f",
-    result: str | None = None,
-    domain: tuple[tuple[float, float], ...] = (),
+    domain: Interval = EVERYWHERE,
     kinks: tuple[float, ...] = (),
-) -> Function:
-    """Enter an elementwise row and return the function that applies it.
+) -> Unary:
+    """Enter a row of one input and return the function that applies it.
 
-    ``local`` holds one expression per input; without any, the op has no derivative (its result is
-    piecewise constant or not a float), and the number of inputs is that of ``domain``.
+    ``local`` is ``None`` where the function is piecewise constant. ``example`` is an input and its
+    value, printed in the docstring.
     """
-    arity = len(local) or len(domain)
+    op = _row(name, value, None if local is None else (local,), (domain,), kinds, kinks)
 
+    def function(x: ArrayLike) -> Tensor:
+        return elementwise(op, x)
+
+    return _published(function, name, meaning, example)
+
+
+def binary(
+    name: str,
+    value: Callable[..., Any],
+    local: tuple[Expression, Expression] | None,
+    meaning: str,
+    example: tuple[object, object, object],
+    *,
+    kinds: str = "fi",
+    result: str | None = None,
+    domain: tuple[Interval, Interval] = (EVERYWHERE, EVERYWHERE),
+    kinks: tuple[float, ...] = (),
+) -> Binary:
+    """Enter a row of two inputs and return the function that applies it.
+
+    ``local`` is ``None`` where the function is piecewise constant; ``result`` is the number type of
+    the output where that is not the inputs'.
+    """
+    op = _row(name, value, local, domain, kinds, kinks, result)
+
+    def function(x: ArrayLike, y: ArrayLike) -> Tensor:
+        return elementwise(op, x, y)
+
+    return _published(function, name, meaning, example)
+
+
+def _row(
+    name: str,
+    value: Callable[..., Any],
+    local: tuple[Expression, ...] | None,
+    domain: tuple[Interval, ...],
+    kinds: str,
+    kinks: tuple[float, ...],
+    result: str | None = None,
+) -> Op:
     def rule(*specs: Spec) -> Spec:
+        first = specs[0]
+        if len(specs) != len(domain):
+            raise ShapeError("graph.arity", op=name, wanted=len(domain), got=len(specs))
         for spec in specs:
-            if spec != specs[0]:
-                broadcast_shapes(name, *(s.shape for s in specs))
-                raise DtypeError("graph.mixed", who=name, specs=" and ".join(map(repr, specs)))
-        return specs[0] if result is None else Spec(specs[0].shape, np.dtype(result))
+            if spec != first:
+                _refuse(name, specs)
+        return first if result is None else Spec(first.shape, np.dtype(result))
 
-    check = Check(domain or (EVERYWHERE,) * arity, kinks, kinds)
-    op = add_row(Op(name, "elementwise", rule, value, Local(local) if local else None, check))
+    derivative = None if local is None else Local(local)
+    return add_row(Op(name, "elementwise", rule, value, derivative, Check(domain, kinks, kinds)))
 
-    def function(*values: ArrayLike) -> Tensor:
-        return elementwise(op, values)
 
-    def unary(x: ArrayLike) -> Tensor:
-        return elementwise(op, (x,))
+def _refuse(name: str, specs: tuple[Spec, ...]) -> None:
+    broadcast_shapes(name, *(spec.shape for spec in specs))
+    raise DtypeError("graph.mixed", who=name, specs=" and ".join(map(repr, specs)))
 
-    def binary(x: ArrayLike, y: ArrayLike) -> Tensor:
-        return elementwise(op, (x, y))
 
-    chosen = {1: unary, 2: binary}.get(arity, function)
-    chosen.__name__ = chosen.__qualname__ = name
-    chosen.__doc__ = f"{meaning}, elementwise, with NumPy's broadcasting and promotion."
-    tensor_function(chosen)
-    return chosen
+Published = TypeVar("Published", bound=Callable[..., Tensor])
+
+
+def _published(
+    function: Published, name: str, meaning: str, example: tuple[object, ...]
+) -> Published:
+    """The function with its name and docstring; operators of tensors can reach it."""
+    *inputs, output = map(repr, example)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""{meaning}; elementwise, with NumPy's broadcasting and promotion.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.{name}({", ".join(inputs)}).item()
+    {output}
+    """
+    return tensor_function(function)
 
 
 # ------------------------------------------------------------------ arithmetic
-add = row("add", np.add, 1.0, 1.0, meaning="``x + y``", kinds="fi")
-subtract = row("subtract", np.subtract, 1.0, -1.0, meaning="``x - y``", kinds="fi")
-multiply = row(
+add = binary("add", np.add, (1.0, 1.0), "The sum ``x + y``", (1.0, 2.0, 3.0))
+subtract = binary("subtract", np.subtract, (1.0, -1.0), "The difference ``x - y``", (5.0, 2.0, 3.0))
+multiply = binary(
     "multiply",
     np.multiply,
-    lambda a, b, y: b,
-    lambda a, b, y: a,
-    meaning="``x * y``",
-    kinds="fi",
+    (lambda a, b, y: b, lambda a, b, y: a),
+    "The product ``x * y``",
+    (2.0, 3.0, 6.0),
 )
-divide = row(
+divide = binary(
     "divide",
     np.true_divide,
-    lambda a, b, y: 1.0 / b,
-    lambda a, b, y: -y / b,
-    meaning="``x / y``",
+    (lambda a, b, y: 1.0 / b, lambda a, b, y: -y / b),
+    "The quotient ``x / y``",
+    (1.0, 4.0, 0.25),
+    kinds="f",
     domain=(EVERYWHERE, (0.3, 3.0)),
 )
-power = row(
+_power = binary(
     "power",
     np.power,
-    # At exponent 0 the derivative is 0 even where x ** -1 is infinite.
-    lambda a, b, y: where(b == 0, 0.0, b * power(a, where(b == 0, 1.0, b - 1.0))),
-    # At base 0 the factor log x is infinite, but y = 0 ** b does not move with b > 0.
-    lambda a, b, y: where(a == 0, where(b > 0, 0.0, log(a)), y * log(a)),
-    meaning="``x ** y``",
-    kinds="fi",
+    (
+        # At exponent 0 the derivative is 0 even where x ** -1 is infinite.
+        lambda a, b, y: where(b == 0, 0.0, b * power(a, where(b == 0, 1.0, b - 1.0))),
+        # At base 0 the logarithm is infinite, but 0 ** b does not move with b.
+        lambda a, b, y: y * log(where((a == 0) & (b >= 0), 1.0, a)),
+    ),
+    "The power ``x ** y``",
+    (2.0, 3.0, 8.0),
     domain=((0.2, 3.0), (-2.0, 3.0)),
 )
-negative = row("negative", np.negative, -1.0, meaning="``-x``", kinds="fi")
-reciprocal = row(
-    "reciprocal", np.reciprocal, lambda x, y: -y * y, meaning="``1 / x``", domain=((0.3, 3.0),)
+negative = unary("negative", np.negative, -1.0, "The negative ``-x``", (1.0, -1.0), kinds="fi")
+reciprocal = unary(
+    "reciprocal",
+    np.reciprocal,
+    lambda x, y: -y * y,
+    "The reciprocal ``1 / x``",
+    (4.0, 0.25),
+    domain=(0.3, 3.0),
 )
-square = row("square", np.square, lambda x, y: 2.0 * x, meaning="``x ** 2``")
-sqrt = row(
-    "sqrt", np.sqrt, lambda x, y: 0.5 / y, meaning="The square root ``√x``", domain=((0.1, 3.0),)
+square = unary(
+    "square", np.square, lambda x, y: 2.0 * x, "The square ``x ** 2``", (3.0, 9.0), kinds="fi"
 )
-abs = row(
-    "abs", np.abs, lambda x, y: sign(x), meaning="The absolute value ``|x|``", kinds="fi", kinks=(0,)
+sqrt = unary(
+    "sqrt", np.sqrt, lambda x, y: 0.5 / y, "The square root ``√x``", (9.0, 3.0), domain=(0.1, 3.0)
 )
-sign = row("sign", np.sign, meaning="-1, 0 or 1", kinds="fi", domain=(EVERYWHERE,), kinks=(0,))
-floor_divide = row(
-    "floor_divide", np.floor_divide, meaning="``floor(x / y)``", kinds="fi",
-    domain=(EVERYWHERE, (1.0, 3.0)),
-)  # fmt: skip
-remainder = row(
-    "remainder",
-    np.remainder,
-    1.0,
-    lambda a, b, y: -floor_divide(a, b),
-    meaning="``x - floor(x / y) * y``",
+abs = unary(
+    "abs",
+    np.abs,
+    lambda x, y: sign(x),
+    "The absolute value ``|x|``",
+    (-2.0, 2.0),
     kinds="fi",
+    kinks=(0,),
+)
+sign: Unary = unary(
+    "sign", np.sign, None, "The sign -1, 0 or 1", (-2.0, -1.0), kinds="fi", kinks=(0,)
+)
+floor_divide = binary(
+    "floor_divide",
+    np.floor_divide,
+    None,
+    "The whole part ``floor(x / y)`` of a quotient",
+    (7.0, 2.0, 3.0),
     domain=((0.1, 0.9), (1.0, 3.0)),
 )
-floor = row(
-    "floor", np.floor, meaning="The largest integer not above ``x``", domain=(EVERYWHERE,)
+remainder = binary(
+    "remainder",
+    np.remainder,
+    (1.0, lambda a, b, y: -floor_divide(a, b)),
+    "The remainder ``x - floor(x / y) * y`` of a quotient, with the sign of ``y``",
+    (7.0, 2.0, 1.0),
+    domain=((3.1, 3.9), (1.1, 1.5)),
 )
-ceil = row("ceil", np.ceil, meaning="The smallest integer not below ``x``", domain=(EVERYWHERE,))
-round = row("round", np.rint, meaning="The nearest integer, ties to even", domain=(EVERYWHERE,))
+floor = unary(
+    "floor", np.floor, None, "The largest integer not above ``x``", (1.5, 1.0), domain=(0.1, 0.9)
+)
+ceil = unary(
+    "ceil", np.ceil, None, "The smallest integer not below ``x``", (1.5, 2.0), domain=(0.1, 0.9)
+)
+round = unary(
+    "round", np.rint, None, "The nearest integer, ties to even", (2.5, 2.0), domain=(0.6, 1.4)
+)
+
+#: Powers that have a row of their own.
+NAMED_POWERS: dict[object, Unary] = {2: square, 0.5: sqrt, -1: reciprocal}
+
+
+def power(x: ArrayLike, y: ArrayLike) -> Tensor:  # noqa: D103  # its docstring is the row's
+    if type(y) in (int, float) and y in NAMED_POWERS:
+        base = asarray(x)
+        if base.dtype.kind == "f":
+            return NAMED_POWERS[y](base)
+    return _power(x, y)
+
+
+power.__doc__ = _power.__doc__
+tensor_function(power)
 
 # ------------------------------------------------------------------ exponentials and relatives
-exp = row("exp", np.exp, lambda x, y: y, meaning="``exp(x)``")
-expm1 = row("expm1", np.expm1, lambda x, y: y + 1.0, meaning="``exp(x) - 1``, exact near 0")
-log = row(
-    "log", np.log, lambda x, y: 1.0 / x, meaning="The natural logarithm", domain=((0.1, 3.0),)
+exp: Unary = unary("exp", np.exp, lambda x, y: y, "The exponential ``eˣ``", (0.0, 1.0))
+expm1 = unary(
+    "expm1",
+    np.expm1,
+    lambda x, y: exp(x),  # y + 1 loses all digits where y is close to -1
+    "``exp(x) - 1``, exact near 0",
+    (0.0, 0.0),
 )
-log1p = row(
+log: Unary = unary(
+    "log", np.log, lambda x, y: 1.0 / x, "The natural logarithm", (1.0, 0.0), domain=(0.1, 3.0)
+)
+log1p = unary(
     "log1p",
     np.log1p,
     lambda x, y: 1.0 / (1.0 + x),
-    meaning="``log(1 + x)``, exact near 0",
-    domain=((-0.8, 3.0),),
+    "``log(1 + x)``, exact near 0",
+    (0.0, 0.0),
+    domain=(-0.8, 3.0),
 )
-sin = row("sin", np.sin, lambda x, y: cos(x), meaning="The sine")
-cos = row("cos", np.cos, lambda x, y: -sin(x), meaning="The cosine")
-tanh = row("tanh", np.tanh, lambda x, y: 1.0 - y * y, meaning="The hyperbolic tangent")
-arctan2 = row(
+sin: Unary = unary("sin", np.sin, lambda x, y: cos(x), "The sine", (0.0, 0.0))
+cos: Unary = unary("cos", np.cos, lambda x, y: -sin(x), "The cosine", (0.0, 1.0))
+tanh: Unary = unary("tanh", np.tanh, lambda x, y: 1.0 - y * y, "The hyperbolic tangent", (0.0, 0.0))
+arctan2 = binary(
     "arctan2",
     np.arctan2,
-    lambda a, b, y: b / (a * a + b * b),
-    lambda a, b, y: -a / (a * a + b * b),
-    meaning="The angle of the point with ordinate ``x`` and abscissa ``y``",
+    (lambda a, b, y: b / (a * a + b * b), lambda a, b, y: -a / (a * a + b * b)),
+    "The angle of the point with ordinate ``x`` and abscissa ``y``",
+    (0.0, 1.0, 0.0),
+    kinds="f",
     domain=((0.5, 3.0), (0.5, 3.0)),
 )
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def _sigmoid(x: np.ndarray) -> Any:
     from scipy.special import expit  # loaded at first use: SciPy's import is slow
 
-    return expit(x)  # type: ignore[no-any-return]
+    return expit(x)
 
 
-def _erf(x: np.ndarray) -> np.ndarray:
+def _erf(x: np.ndarray) -> Any:
     from scipy.special import erf
 
-    return erf(x)  # type: ignore[no-any-return]
+    return erf(x)
 
 
-sigmoid = row("sigmoid", _sigmoid, lambda x, y: y * (1.0 - y), meaning="``1 / (1 + exp(-x))``")
-erf = row(
+sigmoid = unary(
+    "sigmoid", _sigmoid, lambda x, y: y * (1.0 - y), "``1 / (1 + exp(-x))``", (0.0, 0.5)
+)
+erf = unary(
     "erf",
     _erf,
-    lambda x, y: 2.0 / np.sqrt(np.pi).item() * exp(-(x * x)),
-    meaning="The error function",
+    lambda x, y: 2.0 / math.sqrt(math.pi) * exp(-(x * x)),
+    "The error function ``2/√π ∫₀ˣ exp(-t²) dt``",
+    (0.0, 0.0),
 )
 
 # ------------------------------------------------------------------ choice
-maximum = row(
+maximum = binary(
     "maximum",
     np.maximum,
-    lambda a, b, y: _share(a, b),
-    lambda a, b, y: _share(b, a),
-    meaning="The larger of ``x`` and ``y``; at a tie each gets half of the derivative",
+    (lambda a, b, y: _share(a, b), lambda a, b, y: _share(b, a)),
+    "The larger of ``x`` and ``y``, at a tie each gets half of the derivative",
+    (1.0, 2.0, 2.0),
     kinds="fib",
     kinks=(0,),
 )
-minimum = row(
+minimum = binary(
     "minimum",
     np.minimum,
-    lambda a, b, y: _share(b, a),
-    lambda a, b, y: _share(a, b),
-    meaning="The smaller of ``x`` and ``y``; at a tie each gets half of the derivative",
+    (lambda a, b, y: _share(b, a), lambda a, b, y: _share(a, b)),
+    "The smaller of ``x`` and ``y``, at a tie each gets half of the derivative",
+    (1.0, 2.0, 1.0),
     kinds="fib",
     kinks=(0,),
 )
@@ -196,31 +343,31 @@ def _share(a: Tensor, b: Tensor) -> Tensor:
     return where(b < a, 1.0, where(a == b, 0.5, 0.0)).astype(a.dtype)
 
 
-PAIR = (EVERYWHERE, EVERYWHERE)
-less = row("less", np.less, meaning="``x < y``", kinds="fib", result="bool", domain=PAIR)
-less_equal = row(
-    "less_equal", np.less_equal, meaning="``x <= y``", kinds="fib", result="bool", domain=PAIR
-)
-equal = row("equal", np.equal, meaning="``x == y``", kinds="fib", result="bool", domain=PAIR)
-not_equal = row(
-    "not_equal", np.not_equal, meaning="``x != y``", kinds="fib", result="bool", domain=PAIR
-)
-bitwise_and = row(
-    "bitwise_and", np.bitwise_and, meaning="``x & y``, also for booleans", kinds="ib", domain=PAIR
-)
-bitwise_or = row(
-    "bitwise_or", np.bitwise_or, meaning="``x | y``, also for booleans", kinds="ib", domain=PAIR
-)
-bitwise_xor = row(
-    "bitwise_xor", np.bitwise_xor, meaning="``x ^ y``, also for booleans", kinds="ib", domain=PAIR
-)
-bitwise_not = row(
-    "bitwise_not", np.bitwise_not, meaning="``~x``, also for booleans", kinds="ib",
-    domain=(EVERYWHERE,),
-)  # fmt: skip
+def _comparison(name: str, value: np.ufunc, meaning: str, holds: bool) -> Binary:
+    example = (1.0, 2.0, holds)
+    return binary(name, value, None, meaning, example, kinds="fib", result="bool", kinks=(0,))
 
 
-# ------------------------------------------------------------------ the two rows of mixed type
+less = _comparison("less", np.less, "Whether ``x < y``", True)
+less_equal = _comparison("less_equal", np.less_equal, "Whether ``x <= y``", True)
+equal = _comparison("equal", np.equal, "Whether ``x == y``", False)
+not_equal = _comparison("not_equal", np.not_equal, "Whether ``x != y``", True)
+
+bitwise_and = binary(
+    "bitwise_and", np.bitwise_and, None, "``x & y``, also of booleans", (6, 3, 2), kinds="ib"
+)
+bitwise_or = binary(
+    "bitwise_or", np.bitwise_or, None, "``x | y``, also of booleans", (6, 3, 7), kinds="ib"
+)
+bitwise_xor = binary(
+    "bitwise_xor", np.bitwise_xor, None, "``x ^ y``, also of booleans", (6, 3, 5), kinds="ib"
+)
+bitwise_not = unary(
+    "bitwise_not", np.bitwise_not, None, "``~x``, also of booleans", (6, -7), kinds="ib"
+)
+
+
+# ------------------------------------------------------------------ rows of mixed type
 def _where_rule(condition: Spec, x: Spec, y: Spec) -> Spec:
     if condition.dtype.kind != "b":
         raise DtypeError("graph.where_condition", spec=condition)
@@ -240,7 +387,7 @@ WHERE = add_row(
         _where_rule,
         np.where,
         Linear(_where_transpose, inputs=(1, 2), jointly=True),
-        Check(((0, 1), EVERYWHERE, EVERYWHERE), kinds="fib"),
+        Check(((0.0, 1.0), EVERYWHERE, EVERYWHERE), kinds="fib"),
     )
 )
 
@@ -252,15 +399,23 @@ def where(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Tensor:
     The derivative flows only to the chosen side. A side that is not chosen may be infinite, but its
     own derivative must be finite (``0 · inf`` is NaN): mask the input, not only the output.
 
+    Raises
+    ------
+    DtypeError
+        If ``condition`` is not boolean.
+
     Examples
     --------
     >>> import chainrule as cr
     >>> cr.where(cr.tensor([True, False]), 1.0, cr.tensor([5.0, 6.0]))
     Tensor f32[2] [1. 6.]
     """
-    dtype = promoted("where", "fib", (x, y))
-    operands = [asarray(condition), asarray(x, dtype), asarray(y, dtype)]
-    return apply(WHERE, *broadcast_together("where", operands))  # type: ignore[no-any-return]
+    condition = asarray(condition)
+    if condition.dtype.kind != "b":
+        raise DtypeError("graph.where_condition", spec=condition.spec)
+    return apply(
+        WHERE, *broadcast_together("where", [condition, *promoted("where", "fib", (x, y))])
+    )
 
 
 def _cast_rule(x: Spec, dtype: np.dtype[Any]) -> Spec:
@@ -289,14 +444,19 @@ def astype(x: ArrayLike, dtype: Any) -> Tensor:
     >>> cr.astype([0.5, 1.5], "int64")
     Tensor i64[2] [0 1]
     """
-    x, dtype = asarray(x), np.dtype(dtype)
-    if dtype not in SHORT_NAMES:
-        raise DtypeError("graph.dtype", dtype=dtype)
-    return x if x.dtype == dtype else apply(CAST, x, dtype=dtype)  # type: ignore[no-any-return]
+    x, dtype = asarray(x), checked_dtype(dtype)
+    return x if x.dtype == dtype else apply(CAST, x, dtype=dtype)
 
 
 STOP = add_row(
-    Op("stop_gradient", "elementwise", lambda x: x, lambda x: x, None, Check((EVERYWHERE,)))
+    Op(
+        "stop_gradient",
+        "elementwise",
+        lambda x: x,
+        lambda x: x,
+        None,
+        Check((EVERYWHERE,), kinds="fib"),
+    )
 )
 
 
@@ -309,4 +469,4 @@ def stop_gradient(x: ArrayLike) -> Tensor:
     >>> cr.grad(lambda x: x * cr.stop_gradient(x))(3.0).item()
     3.0
     """
-    return apply(STOP, asarray(x))  # type: ignore[no-any-return]
+    return apply(STOP, asarray(x))

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.graph.apply import apply
-from chainrule.graph.node import Op
+from chainrule.graph.apply import apply, promoted
 from chainrule.graph.ops.movement import broadcast_to, reshape, swapaxes
 from chainrule.graph.spec import Spec, broadcast_shapes
-from chainrule.graph.table import Check, Example, Linear, Tangent, add_row
+from chainrule.graph.table import Check, Example, Linear, Op, Tangent, add_row
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray, tensor_function
+
+__all__ = ["cholesky", "matmul", "triangular_solve"]
 
 F64 = np.dtype(np.float64)
 
@@ -30,7 +31,9 @@ def _matmul_rule(a: Spec, b: Spec) -> Spec:
 
 
 def _matmul_transpose(i: int, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return apply(MATMUL, g, swapaxes(b, -1, -2)) if i == 0 else apply(MATMUL, swapaxes(a, -1, -2), g)  # type: ignore[no-any-return]
+    if i == 0:
+        return apply(MATMUL, g, swapaxes(b, -1, -2))
+    return apply(MATMUL, swapaxes(a, -1, -2), g)
 
 
 MATMUL = add_row(
@@ -54,7 +57,7 @@ MATMUL = add_row(
 
 @tensor_function
 def matmul(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """Matrix product ``a @ b``, batched over leading axes, with NumPy's rules for vectors.
+    """The matrix product ``a @ b``, batched over leading axes, with NumPy's rules for vectors.
 
     Parameters
     ----------
@@ -73,35 +76,34 @@ def matmul(a: ArrayLike, b: ArrayLike) -> Tensor:
     Tensor f32[1, 1]
     [[11.]]
     """
-    a, b = asarray(a), asarray(b)
-    dtype = np.result_type(a.dtype, b.dtype)
-    a, b = a.astype(dtype), b.astype(dtype)
-    if a.ndim == 0 or b.ndim == 0:
+    a, b = promoted("matmul", "fi", (a, b))
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[0 if b.ndim == 1 else -2]:
         raise ShapeError("graph.matmul", a=a.shape, b=b.shape)
+    if a.ndim == b.ndim == 2:
+        return apply(MATMUL, a, b)
     left = reshape(a, (1, a.size)) if a.ndim == 1 else a
     right = reshape(b, (b.size, 1)) if b.ndim == 1 else b
-    if left.shape[-1] != right.shape[-2]:
-        raise ShapeError("graph.matmul", a=a.shape, b=b.shape)
-    if right.ndim == 2 and left.ndim > 2:
-        # Rows of all batches in one product: faster, and the transpose sums over the batch by itself.
-        rows = math.prod(left.shape[:-1])
-        flat = apply(MATMUL, reshape(left, (rows, left.shape[-1])), right)
-        y = reshape(flat, (*left.shape[:-1], right.shape[-1]))
-    else:
-        batch = broadcast_shapes("matmul", left.shape[:-2], right.shape[:-2])
-        left = broadcast_to(left, batch + left.shape[-2:])
-        right = broadcast_to(right, batch + right.shape[-2:])
-        y = apply(MATMUL, left, right)
-    shape = list(y.shape)
-    if b.ndim == 1:
-        shape.pop(-1)
-    if a.ndim == 1:
-        shape.pop(-1 if b.ndim == 1 else -2)
-    return reshape(y, shape)
+    y = _batched(left, right)
+    rows = () if a.ndim == 1 else (y.shape[-2],)
+    columns = () if b.ndim == 1 else (y.shape[-1],)
+    return reshape(y, y.shape[:-2] + rows + columns)
+
+
+def _batched(left: Tensor, right: Tensor) -> Tensor:
+    """The product of matrices, with the leading axes broadcast."""
+    if right.ndim == 2:
+        # Rows of all batches in one product: faster, and its transpose sums over the batch.
+        rows, inner = math.prod(left.shape[:-1]), left.shape[-1]
+        flat = apply(MATMUL, reshape(left, (rows, inner)), right)
+        return reshape(flat, (*left.shape[:-1], right.shape[-1]))
+    batch = broadcast_shapes("matmul", left.shape[:-2], right.shape[:-2])
+    left = broadcast_to(left, batch + left.shape[-2:])
+    right = broadcast_to(right, batch + right.shape[-2:])
+    return apply(MATMUL, left, right)
 
 
 # ------------------------------------------------------------------ Cholesky factor
-def _square_rule(who: str, a: Spec) -> None:
+def _check_square(who: str, a: Spec) -> None:
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ShapeError("graph.square_matrix", who=who, shape=a.shape)
     if not a.is_float:
@@ -109,7 +111,7 @@ def _square_rule(who: str, a: Spec) -> None:
 
 
 def _cholesky_rule(a: Spec) -> Spec:
-    _square_rule("cholesky", a)
+    _check_square("cholesky", a)
     return a
 
 
@@ -117,8 +119,10 @@ def _cholesky_value(a: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.cholesky(a)
     except np.linalg.LinAlgError:
-        # Not positive definite: NaN, as elsewhere where a function leaves its domain.
-        return np.full_like(a, np.nan)
+        # Not positive definite: NaN for that matrix, as wherever a function leaves its domain.
+        if a.ndim == 2:
+            return np.full_like(a, np.nan)
+        return np.stack([_cholesky_value(matrix) for matrix in a])
 
 
 def _cholesky_tangent(tangents: tuple[Tensor, ...], a: Tensor, y: Tensor) -> Tensor:
@@ -154,6 +158,11 @@ def cholesky(a: ArrayLike) -> Tensor:
 
     A matrix that is not positive definite gives NaN. The derivative is that for symmetric changes.
 
+    Raises
+    ------
+    ShapeError
+        If the matrices are not square.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -162,40 +171,43 @@ def cholesky(a: ArrayLike) -> Tensor:
     [[2. 0.]
      [1. 1.]]
     """
-    return apply(CHOLESKY, asarray(a))  # type: ignore[no-any-return]
+    (a,) = promoted("cholesky", "f", (a,))
+    _cholesky_rule(a.spec)  # NumPy raises one error for all that is wrong with a matrix
+    return apply(CHOLESKY, a)
 
 
 # ------------------------------------------------------------------ triangular solve
-def _solve_rule(l: Spec, b: Spec, transposed: bool) -> Spec:  # noqa: E741
-    _square_rule("triangular_solve", l)
-    if l.ndim != b.ndim or l.shape[:-1] != b.shape[:-1] or l.dtype != b.dtype:
-        raise ShapeError("graph.solve", a=l, b=b)
+def _solve_rule(lower: Spec, b: Spec, transposed: bool) -> Spec:
+    _check_square("triangular_solve", lower)
+    if lower.ndim != b.ndim or lower.shape[:-1] != b.shape[:-1] or lower.dtype != b.dtype:
+        raise ShapeError("graph.solve", lower=lower, b=b)
     return b
 
 
-def _solve_value(l: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:  # noqa: E741
+def _solve_value(lower: np.ndarray, b: np.ndarray, transposed: bool) -> np.ndarray:
     from scipy.linalg import solve_triangular  # loaded at first use: SciPy's import is slow
 
-    out = np.empty_like(b)
-    for i in np.ndindex(l.shape[:-2]):
-        out[i] = solve_triangular(
-            l[i], b[i], lower=True, trans=int(transposed), check_finite=False
-        )
-    return out
+    y = np.full_like(b, np.nan)
+    for i in np.ndindex(lower.shape[:-2]):
+        if np.all(np.diagonal(lower[i])):  # a singular matrix leaves NaN
+            y[i] = solve_triangular(
+                lower[i], b[i], lower=True, trans=int(transposed), check_finite=False
+            )
+    return y
 
 
 def _solve_tangent(
-    tangents: tuple[Any, ...], l: Tensor, b: Tensor, y: Tensor, transposed: bool  # noqa: E741
+    tangents: tuple[Any, ...], lower: Tensor, b: Tensor, y: Tensor, transposed: bool
 ) -> Tensor:
     """From ``L y = b``: ``dy = -L⁻¹ dL y``; only the lower triangle of ``L`` counts."""
-    n = l.shape[-1]
-    dl = tangents[0] * asarray(np.tril(np.ones((n, n), l.dtype)))
-    moved = matmul(swapaxes(dl, -1, -2) if transposed else dl, y)
-    return triangular_solve(l, -moved, transposed)
+    n = lower.shape[-1]
+    change = tangents[0] * asarray(np.tril(np.ones((n, n), lower.dtype)))
+    moved = matmul(swapaxes(change, -1, -2) if transposed else change, y)
+    return triangular_solve(lower, -moved, transposed)
 
 
-def _solve_transpose(i: int, g: Tensor, l: Tensor, b: Tensor, transposed: bool) -> Tensor:  # noqa: E741
-    return triangular_solve(l, g, not transposed)
+def _solve_transpose(i: int, g: Tensor, lower: Tensor, b: Tensor, transposed: bool) -> Tensor:
+    return triangular_solve(lower, g, not transposed)
 
 
 SOLVE = add_row(
@@ -217,10 +229,15 @@ SOLVE = add_row(
 )
 
 
-def triangular_solve(l: ArrayLike, b: ArrayLike, transposed: bool = False) -> Tensor:  # noqa: E741
-    """Solve ``L y = b`` (or ``Lᵀ y = b``) for lower triangular ``l[..., n, n]`` and ``b[..., n, m]``.
+def triangular_solve(lower: ArrayLike, b: ArrayLike, transposed: bool = False) -> Tensor:
+    """Solve ``L y = b`` (or ``Lᵀ y = b``) for a lower triangle ``L[..., n, n]``, ``b[..., n, m]``.
 
-    Only the lower triangle of ``l`` is read.
+    Only the lower triangle of ``lower`` is read. A matrix with a zero on its diagonal gives NaN.
+
+    Raises
+    ------
+    ShapeError
+        If the matrices do not fit.
 
     Examples
     --------
@@ -230,6 +247,6 @@ def triangular_solve(l: ArrayLike, b: ArrayLike, transposed: bool = False) -> Te
     [[1.]
      [2.]]
     """
-    l, b = asarray(l), asarray(b)  # noqa: E741
-    dtype = np.result_type(l.dtype, b.dtype, np.float32)
-    return apply(SOLVE, l.astype(dtype), b.astype(dtype), transposed=transposed)  # type: ignore[no-any-return]
+    lower, b = promoted("triangular_solve", "f", (lower, b))
+    _solve_rule(lower.spec, b.spec, transposed)  # SciPy is laxer about vectors
+    return apply(SOLVE, lower, b, transposed=transposed)

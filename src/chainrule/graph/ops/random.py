@@ -1,20 +1,22 @@
 """Random bits from a key: counter-based, so that every engine draws the same numbers.
 
 The generator is Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy
-as 1, 2, 3"): a keyed bijection of 128-bit counters. A key is two 32-bit words. Word ``4 i + j`` of a
-stream is word ``j`` of the block with counter ``(i, 0, 0, 0)``; there is no state.
+as 1, 2, 3"): a keyed bijection of 128-bit counters. A key is two 32-bit words. Word ``4 i + j`` of
+a stream is word ``j`` of the block with counter ``(i, 0, 0, 0)``; there is no state.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.graph.apply import apply
-from chainrule.graph.node import Op
 from chainrule.graph.spec import Shape, Spec
-from chainrule.graph.table import Check, Example, add_row
-from chainrule.graph.tensor import Tensor, asarray
+from chainrule.graph.table import Check, Example, Op, add_row
+from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+
+__all__ = ["philox", "random_bits"]
 
 U32 = np.dtype(np.uint32)
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -54,7 +56,7 @@ def _bits_value(key: np.ndarray, shape: Shape) -> np.ndarray:
     counter[:, 0] = np.arange(blocks)
     words = philox(counter, key[..., None, :])
     batch = key.shape[:-1]
-    return words.reshape(*batch, blocks * 4)[..., :count].reshape(*batch, *shape)
+    return words.reshape(*batch, blocks * 4)[..., :count].reshape((*batch, *shape))
 
 
 RANDOM_BITS = add_row(
@@ -75,13 +77,20 @@ RANDOM_BITS = add_row(
 )
 
 
-def random_bits(key: Tensor, shape: Shape) -> Tensor:
+def random_bits(key: ArrayLike, shape: Sequence[int]) -> Tensor:
     """Independent uniform 32-bit words of ``shape`` for every key in ``key[..., 2]``.
+
+    Raises
+    ------
+    ShapeError
+        If ``key`` is not a key.
 
     Examples
     --------
     >>> import chainrule as cr
-    >>> cr.random_bits(cr.random.key(0), (2,)).shape
-    (2,)
+    >>> cr.random_bits(cr.random.key(0), (2,))
+    Tensor u32[2] [1713891541 3781815642]
     """
-    return apply(RANDOM_BITS, asarray(key), shape=tuple(shape))  # type: ignore[no-any-return]
+    key, shape = asarray(key), tuple(map(int, shape))
+    _bits_rule(key.spec, shape)  # NumPy would convert another type of number
+    return apply(RANDOM_BITS, key, shape=shape)

@@ -7,11 +7,12 @@ import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError
 from chainrule.graph.apply import apply
-from chainrule.graph.node import Op
 from chainrule.graph.ops.movement import broadcast_to, reshape
 from chainrule.graph.spec import Spec, normalize_axes
-from chainrule.graph.table import Check, Example, Linear, Tangent, add_row
+from chainrule.graph.table import Check, Example, Linear, Op, Tangent, add_row
 from chainrule.graph.tensor import ArrayLike, Axis, Tensor, asarray, tensor_function
+
+__all__ = ["argmax", "argmin", "argsort", "cumsum", "max", "min", "sum"]
 
 F64 = np.dtype(np.float64)
 CUBE = Spec((2, 3, 4), F64)
@@ -31,18 +32,26 @@ def expand(y: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
     return broadcast_to(reshape(y, _kept(shape, axes)), shape)
 
 
-def _reduced(x: Spec, axes: tuple[int, ...]) -> tuple[int, ...]:
+def _reduced(who: str, x: Spec, axes: tuple[int, ...]) -> tuple[int, ...]:
+    axes = normalize_axes(who, axes, x.ndim)
     return tuple(n for i, n in enumerate(x.shape) if i not in axes)
 
 
+def _check_number(who: str, x: Spec) -> None:
+    if x.dtype.kind == "b":
+        raise DtypeError("graph.op_dtype", op=who, dtype="bool")
+
+
 def _sum_rule(x: Spec, axes: tuple[int, ...]) -> Spec:
-    return x.with_shape(_reduced(x, axes))
+    _check_number("sum", x)
+    return x.with_shape(_reduced("sum", x, axes))
 
 
 def _extremum_rule(x: Spec, axes: tuple[int, ...]) -> Spec:
+    shape = _reduced("max", x, axes)
     if any(x.shape[a] == 0 for a in axes):
         raise ShapeError("graph.empty_extremum", shape=x.shape, axes=axes)
-    return x.with_shape(_reduced(x, axes))
+    return x.with_shape(shape)
 
 
 def _extremum_tangent(
@@ -83,15 +92,16 @@ MAX = _extremum("max", np.max)
 MIN = _extremum("min", np.min)
 
 
-def _reduce(
-    op: Op, x: ArrayLike, axis: Axis, keepdims: bool, bool_as: type | None = None
-) -> Tensor:
-    x = asarray(x)
-    if x.dtype.kind == "b" and bool_as is not None:
-        x = x.astype(bool_as)
+def _reduce(op: Op, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     axes = normalize_axes(op.name, axis, x.ndim)
-    y = apply(op, x, axes=axes)
-    return reshape(y, _kept(x.shape, axes)) if keepdims else y  # type: ignore[no-any-return]
+    y = apply(op, x, axes=axes) if axes else x
+    return reshape(y, _kept(x.shape, axes)) if keepdims else y
+
+
+def counted(x: ArrayLike) -> Tensor:
+    """``x`` as a tensor of numbers: booleans become the integers 0 and 1."""
+    x = asarray(x)
+    return x.astype(np.int64) if x.dtype.kind == "b" else x
 
 
 @tensor_function
@@ -117,7 +127,7 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> cr.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor f32[2] [4. 6.]
     """
-    return _reduce(SUM, x, axis, keepdims, bool_as=np.int64)
+    return _reduce(SUM, counted(x), axis, keepdims)
 
 
 @tensor_function
@@ -130,7 +140,7 @@ def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> cr.max([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor f32[2] [2. 3.]
     """
-    return _reduce(MAX, x, axis, keepdims)
+    return _reduce(MAX, asarray(x), axis, keepdims)
 
 
 @tensor_function
@@ -143,14 +153,15 @@ def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> cr.min([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor f32[2] [1. 0.]
     """
-    return _reduce(MIN, x, axis, keepdims)
+    return _reduce(MIN, asarray(x), axis, keepdims)
 
 
 # ------------------------------------------------------------------ positions
 def _position_rule(x: Spec, axis: int) -> Spec:
+    shape = _reduced("argmax", x, (axis,))
     if x.shape[axis] == 0:
         raise ShapeError("graph.empty_extremum", shape=x.shape, axes=(axis,))
-    return Spec(_reduced(x, (axis,)), np.dtype(np.int64))
+    return Spec(shape, np.dtype(np.int64))
 
 
 def _position(name: str, value: Callable[..., Any]) -> Op:
@@ -162,11 +173,18 @@ def _position(name: str, value: Callable[..., Any]) -> Op:
 
 ARGMAX = _position("argmax", np.argmax)
 ARGMIN = _position("argmin", np.argmin)
+
+
+def _argsort_rule(x: Spec, axis: int) -> Spec:
+    normalize_axes("argsort", axis, x.ndim)
+    return Spec(x.shape, np.dtype(np.int64))
+
+
 ARGSORT = add_row(
     Op(
         "argsort",
         "reduction",
-        lambda x, axis: Spec(x.shape, np.dtype(np.int64)),
+        _argsort_rule,
         lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
         None,
         Check(examples=SOME_AXIS, kinds="fib"),
@@ -174,12 +192,11 @@ ARGSORT = add_row(
 )
 
 
-def _along(op: Op, x: ArrayLike, axis: int | None) -> Tensor:
-    x = asarray(x)
+def _along(op: Op, x: Tensor, axis: int | None, **attributes: bool) -> Tensor:
     if axis is None:
-        x, axis = reshape(x, (-1,)), 0
+        return apply(op, reshape(x, (-1,)), axis=0, **attributes)
     (axis,) = normalize_axes(op.name, axis, x.ndim)
-    return apply(op, x, axis=axis)  # type: ignore[no-any-return]
+    return apply(op, x, axis=axis, **attributes)
 
 
 @tensor_function
@@ -192,9 +209,10 @@ def argmax(x: ArrayLike, axis: int | None = None) -> Tensor:
     >>> cr.argmax([[1.0, 2.0], [3.0, 0.0]], axis=1)
     Tensor i64[2] [1 0]
     """
-    return _along(ARGMAX, x, axis)
+    return _along(ARGMAX, asarray(x), axis)
 
 
+@tensor_function
 def argmin(x: ArrayLike, axis: int | None = None) -> Tensor:
     """Index of the (first) smallest element along ``axis``, or in the flattened tensor.
 
@@ -204,11 +222,11 @@ def argmin(x: ArrayLike, axis: int | None = None) -> Tensor:
     >>> cr.argmin([3.0, 1.0, 2.0])
     Tensor i64[] 1
     """
-    return _along(ARGMIN, x, axis)
+    return _along(ARGMIN, asarray(x), axis)
 
 
-def argsort(x: ArrayLike, axis: int = -1) -> Tensor:
-    """Indices that sort ``x`` along ``axis``; stable, NaN last.
+def argsort(x: ArrayLike, axis: int | None = -1) -> Tensor:
+    """Indices that sort ``x`` along ``axis`` (``None``: flattened); stable, NaN last.
 
     Examples
     --------
@@ -216,7 +234,7 @@ def argsort(x: ArrayLike, axis: int = -1) -> Tensor:
     >>> cr.argsort([3.0, 1.0, 2.0])
     Tensor i64[3] [1 2 0]
     """
-    return _along(ARGSORT, x, axis)
+    return _along(ARGSORT, asarray(x), axis)
 
 
 # ------------------------------------------------------------------ cumulative sum
@@ -227,9 +245,13 @@ def _cumsum_value(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
 
 
 def _cumsum_rule(x: Spec, axis: int, reverse: bool) -> Spec:
-    if x.dtype.kind == "b":
-        raise DtypeError("graph.op_dtype", op="cumsum", dtype="bool")
+    _check_number("cumsum", x)
+    normalize_axes("cumsum", axis, x.ndim)
     return x
+
+
+def _cumsum_transpose(i: int, g: Tensor, x: Tensor, axis: int, reverse: bool) -> Tensor:
+    return cumsum(g, axis, not reverse)
 
 
 CUMSUM = add_row(
@@ -238,7 +260,7 @@ CUMSUM = add_row(
         "reduction",
         _cumsum_rule,
         _cumsum_value,
-        Linear(lambda i, g, x, axis, reverse: apply(CUMSUM, g, axis=axis, reverse=not reverse)),
+        Linear(_cumsum_transpose),
         Check(
             examples=tuple(
                 Example((CUBE,), {"axis": axis, "reverse": reverse})
@@ -251,8 +273,9 @@ CUMSUM = add_row(
 )
 
 
-def cumsum(x: ArrayLike, axis: int = -1, reverse: bool = False) -> Tensor:
-    """Cumulative sum along ``axis``; with ``reverse`` from the end.
+@tensor_function
+def cumsum(x: ArrayLike, axis: int | None = None, reverse: bool = False) -> Tensor:
+    """Cumulative sum along ``axis``, or of the flattened tensor; with ``reverse`` from the end.
 
     Examples
     --------
@@ -260,8 +283,4 @@ def cumsum(x: ArrayLike, axis: int = -1, reverse: bool = False) -> Tensor:
     >>> cr.cumsum([1.0, 2.0, 3.0])
     Tensor f32[3] [1. 3. 6.]
     """
-    x = asarray(x)
-    if x.dtype.kind == "b":
-        x = x.astype(np.int64)
-    (axis,) = normalize_axes("cumsum", axis, x.ndim)
-    return apply(CUMSUM, x, axis=axis, reverse=reverse)  # type: ignore[no-any-return]
+    return _along(CUMSUM, counted(x), axis, reverse=reverse)

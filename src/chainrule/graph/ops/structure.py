@@ -1,8 +1,8 @@
 """Rows with sub-graphs: ``call`` (a named function), ``scan`` (a loop over an axis), ``while``.
 
 A sub-graph takes everything that it reads as an input. The NumPy value of such a row needs someone
-who evaluates the sub-graph: :func:`evaluate` is the plain reader that the rows use by default, and an
-engine hands in its own as ``run``.
+who evaluates the sub-graph: :func:`evaluate` is the plain reader that the rows use by default, and
+an engine hands in its own as ``run``.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import GraphError
-from chainrule.graph.node import Graph, Op
+from chainrule.graph.node import Graph
 from chainrule.graph.spec import Spec
-from chainrule.graph.table import add_row
+from chainrule.graph.table import Op, add_row
+
+__all__ = ["CALL", "PICK", "SCAN", "WHILE", "evaluate"]
 
 Run = Callable[[Graph, Sequence[Any]], Sequence[Any]]
 
@@ -78,11 +80,9 @@ def _scan_value(
 ) -> tuple[Any, ...]:
     fixed, carry = inputs[:captured], list(inputs[captured : captured + carried])
     rows = inputs[captured + carried :]
-    stacked = [
-        np.empty((length, *spec.shape), spec.dtype) for spec in body.output_specs[carried:]
-    ]
+    stacked = [np.empty((length, *spec.shape), spec.dtype) for spec in body.output_specs[carried:]]
     for step in reversed(range(length)) if reverse else range(length):
-        outputs = run(body, [*fixed, *carry, *(row[step] for row in rows)])
+        outputs = run(body, [*fixed, *carry, *(row[step, ...] for row in rows)])
         carry = list(outputs[:carried])
         for whole, part in zip(stacked, outputs[carried:], strict=True):
             whole[step] = part

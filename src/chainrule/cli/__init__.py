@@ -1,0 +1,5 @@
+"""The command line: ``chainrule``."""
+
+from chainrule.cli.app import main
+
+__all__ = ["main"]

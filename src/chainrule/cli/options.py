@@ -1,0 +1,84 @@
+"""What a user may ask of ``chainrule train``, and how it is read from the command line.
+
+Only the reading is checked here. Whether a number makes sense is known to the room that takes it:
+``nn`` knows dropout rates, ``optim`` learning rates, ``data`` shares of rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from chainrule import optim
+from chainrule.errors import OptionError, suggest
+
+__all__ = ["OPTIMIZERS", "TrainOptions", "count", "layers", "named_optimizer", "number"]
+
+Value = TypeVar("Value")
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    factory.__name__: factory
+    for factory in (
+        optim.adagrad,
+        optim.adam,
+        optim.adamax,
+        optim.adamw,
+        optim.momentum,
+        optim.nadam,
+        optim.nesterov,
+        optim.rmsprop,
+        optim.sgd,
+    )
+}
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of ``chainrule train``; their defaults are the command's."""
+
+    dataset: str
+    hidden: tuple[int, ...] = (128,)
+    activation: str = "relu"
+    dropout: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    epochs: int = 100
+    batch_size: int = 64
+    test: float = 0.2
+    validation: float = 0.1
+    seed: int = 0
+    runs_dir: Path = Path("runs")
+    quiet: bool = False
+
+
+def named_optimizer(name: str, learning_rate: float) -> optim.Optimizer:
+    """The optimizer of this name; its other options are as they are by default."""
+    if name not in OPTIMIZERS:
+        hint, known = suggest(name, OPTIMIZERS), ", ".join(OPTIMIZERS)
+        raise OptionError("cli.optimizer", name=name, hint=hint, known=known)
+    return OPTIMIZERS[name](learning_rate=learning_rate)
+
+
+def count(option: str, text: str) -> int:
+    """A whole number, 0 or more."""
+    value = _read(int, text, "cli.count", option)
+    if value < 0:
+        raise OptionError("cli.count", option=option, text=text)
+    return value
+
+
+def number(option: str, text: str) -> float:
+    """A number with a fraction or an exponent."""
+    return _read(float, text, "cli.number", option)
+
+
+def layers(option: str, text: str) -> tuple[int, ...]:
+    """Sizes of layers: ``"64"``, or ``"128,64"``."""
+    return _read(lambda text: tuple(map(int, text.split(","))), text, "cli.layers", option)
+
+
+def _read(reader: Callable[[str], Value], text: str, key: str, option: str) -> Value:
+    try:
+        return reader(text)
+    except ValueError:
+        raise OptionError(key, option=option, text=text) from None
