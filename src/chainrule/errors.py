@@ -67,7 +67,19 @@ class KeyNeeded(ChainruleError, ValueError):
 
 
 class NonFiniteError(ChainruleError, ArithmeticError):
-    """A NaN or an infinity turned up in training."""
+    """A NaN or an infinity turned up in training.
+
+    Attributes
+    ----------
+    model, history
+        The last good model, and what was recorded until then.
+    found
+        Where the first such value was made, if it could be found.
+    """
+
+    model: object = None
+    history: object = None
+    found: object = None
 
 
 class OptionError(ChainruleError, ValueError):

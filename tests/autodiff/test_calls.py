@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.graph.trace import replay
 
 
 @cr.named
@@ -127,11 +128,19 @@ def test_an_output_is_not_saved_a_second_time(nodes: Any) -> None:
 
 
 def test_a_call_that_no_derivative_reaches_stays_as_it_is() -> None:
-    graph = cr.make_graph(lambda x, y: relu(x).sum() * y.sum(), X, X)
+    def f(x: Any, y: Any) -> Any:
+        results = two_results(x)
+        return results["good"].sum() * y.sum() + results["bad"].sum()
+
+    graph = cr.make_graph(f, X, X)
     (before,) = [node for node in graph.nodes if node.op.name == "call"]
-    assert before in cr.reverse(graph, [False, True]).nodes
-    assert before in cr.forward(graph, [False, True])[0].nodes
-    assert before in cr.vectorize(graph, [False, True], 5)[0].nodes
+    backward = cr.reverse(graph, [False, True])
+    forward, _ = cr.forward(graph, [False, True])
+    batch, _ = cr.vectorize(graph, [False, True], 5)
+    for made in (backward, forward, batch):
+        assert before in cr.verify(made).nodes
+    arrays = [cr.asarray(np.full((3, 4), v, np.float32)) for v in (4.0, 1.0, 1.0)]
+    assert replay(forward, arrays)[0].item() == replay(graph, arrays[:2])[0].item()
 
 
 def test_an_unused_output_brings_no_nan(nodes: Any) -> None:
@@ -188,3 +197,25 @@ def test_a_name_inside_a_loop(nodes: Any) -> None:
     backward = cr.verify(cr.reverse(cr.make_graph(f, w, b, xs), [True] * 3))
     names = Counter(node.attributes["name"] for node in nodes(backward, "call"))
     assert names["dense"] == names["dense.backward"] == names["relu"] == 1
+
+
+def test_a_name_that_stops_the_gradient_inside_a_loop(nodes: Any) -> None:
+    """Its result is no part of what the loop carries back."""
+
+    @cr.named
+    def with_fixed(x: Any, y: Any) -> Any:
+        return cr.sin(x), cr.stop_gradient(x) * y
+
+    def f(x: Any, y: Any) -> Any:
+        def step(state: Any, _: Any) -> Any:
+            moving, still = state
+            moving, still = with_fixed(moving, still)
+            return (moving * still, still), None
+
+        moving, still = cr.scan(step, (x, y), length=3)[0]
+        return (moving * still).sum()
+
+    x = cr.Spec((3,), np.float64)
+    onward, back = nodes(cr.reverse(cr.make_graph(f, x, x), [True, False]), "scan")
+    assert onward.attributes["carried"] == 2
+    assert back.attributes["carried"] == 1

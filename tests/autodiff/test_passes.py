@@ -111,6 +111,14 @@ def test_a_constant_is_no_input_of_derivatives() -> None:
     assert all(n.spec.size == 1 for n in graph.nodes if n.op.name == "constant")
 
 
+def test_an_integer_input_has_no_derivative_even_if_wanted() -> None:
+    graph = cr.make_graph(lambda i, x: i.astype("float64") * x, cr.Spec((3,), np.int64), V)
+    backward = cr.verify(cr.reverse(graph, [True, True]))
+    i = cr.asarray(np.array([1, 2, 3]))
+    *_, by_i, by_x = replay(backward, [i, *numbers([1, 1, 1], [1, 1, 1])])
+    assert (by_i.tolist(), by_x.tolist()) == ([0, 0, 0], [1.0, 2.0, 3.0])
+
+
 # ---------------------------------------------------------------------- halves
 def test_backward_reads_what_forward_puts_out() -> None:
     graph = cr.make_graph(lambda w, x: cr.tanh(x @ w), cr.Spec((4, 2)), cr.Spec((8, 4)))

@@ -171,6 +171,13 @@ def test_a_zero_and_a_negative_zero_are_not_merged(same: Same) -> None:
     assert same(first, np.zeros((2, 3))) and same(second, -np.zeros((2, 3)))
 
 
+def test_two_inputs_of_one_spec_are_still_two() -> None:
+    graph = simplified(lambda x, y: (x * 1 - y * 1, x.T.T, y.T.T), F64, F64)
+    assert len(set(graph.outputs)) == 3
+    difference, first, second = evaluate(graph, [np.full((2, 3), 5.0), np.full((2, 3), 3.0)])
+    assert (difference == 2).all() and (first == 5).all() and (second == 3).all()
+
+
 def test_dead_code_is_gone() -> None:
     def function(x: Any) -> Any:
         cr.exp(x)

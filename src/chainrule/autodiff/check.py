@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import words
-from chainrule.autodiff.differences import Slope, slope
+from chainrule.autodiff.differences import Slope, rounding, slope
 from chainrule.autodiff.transforms import floating_leaves, grad, place_of
 from chainrule.errors import GradientError, ShapeError
 from chainrule.graph.tensor import Tensor, asarray
@@ -153,7 +153,8 @@ def check_gradient(
         return GradientCheck("right", error, tolerance, directions)
     place, misfit = comparison.worst()
     entry = Entry(*_located(place, leaves, definition), misfit.claimed, misfit.slope)
-    return GradientCheck(misfit.verdict(tolerance), error, tolerance, directions, entry)
+    verdict = comparison.verdict(place, misfit, tolerance)
+    return GradientCheck(verdict, error, tolerance, directions, entry)
 
 
 def _in_float64(leaf: Any) -> Any:
@@ -218,14 +219,6 @@ class _Misfit:
     def relative(self) -> float:
         return 0.0 if self.absolute == 0.0 else self.absolute / self.size
 
-    def verdict(self, tolerance: float) -> str:
-        """What is wrong with this entry."""
-        if not math.isfinite(self.claimed):
-            return "not finite"
-        if self.slope.is_kink:
-            return "kink"
-        return "wrong" if self.slope.uncertainty <= tolerance * self.size else "unsure"
-
 
 @dataclass(frozen=True)
 class _Comparison:
@@ -251,10 +244,23 @@ class _Comparison:
         misfits = {int(place): self._along(place, 1.0) for place in places}
         return max(misfits.items(), key=lambda item: item[1].absolute)
 
+    def verdict(self, place: int, misfit: _Misfit, tolerance: float) -> str:
+        """What is wrong with an entry."""
+        if not math.isfinite(misfit.claimed):
+            return "not finite"
+        if misfit.slope.is_kink:
+            return "kink"
+        uncertainty = max(misfit.slope.uncertainty, rounding(self._line(place, 1.0)))
+        return "wrong" if uncertainty <= tolerance * misfit.size else "unsure"
+
     def _along(self, places: Any, weights: Any) -> _Misfit:
         """The misfit in the direction that has ``weights`` at ``places``."""
+        moved = np.atleast_1d(weights) != 0.0  # so that 0 times an infinite claim is 0
+        claimed = np.atleast_1d(self.claimed[places])[moved] @ np.atleast_1d(weights)[moved]
+        return _Misfit(float(claimed), slope(self._line(places, weights)))
+
+    def _line(self, places: Any, weights: Any) -> Callable[[float], float]:
+        """The function along a line through the arguments."""
         direction = np.zeros(self.start.size)
         direction[places] = weights
-        moved = direction != 0.0  # so that 0 times an infinite claim is 0
-        claimed = float(self.claimed[moved] @ direction[moved])
-        return _Misfit(claimed, slope(lambda step: self.value(self.start + step * direction)))
+        return lambda step: self.value(self.start + step * direction)

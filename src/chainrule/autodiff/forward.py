@@ -6,7 +6,7 @@ that is zero is ``None`` and costs nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from chainrule.autodiff.structure import PICK, WITH_SUBGRAPHS, again, cut
 from chainrule.graph.apply import apply, apply_many

@@ -249,7 +249,8 @@ class _Sweep:
     def _transposed(self, node: Node, inputs: Sequence[Tensor], g: Tensor, i: int) -> Tensor | None:
         derivative = node.op.derivative
         if isinstance(derivative, Linear) and derivative.covers(i):
-            return derivative.transpose(i, g, *inputs, **node.attributes)  # type: ignore[no-any-return]
+            back: Tensor = derivative.transpose(i, g, *inputs, **node.attributes)
+            return back
         return self._transposed_tangent(node, inputs, g, i)
 
     def _transposed_tangent(
@@ -316,8 +317,6 @@ def _pull_call(
 ) -> tuple[Node, Cotangents]:
     """Both halves keep the name of the function that the user called."""
     split = halves(node.attributes["body"], wanted, [g is not None for g in received])
-    if not any(split.given):
-        return node, [None] * len(inputs)
     outputs = apply_many(CALL, *inputs, **{**node.attributes, "body": split.forward})
     value = dict(zip(split.forward.outputs, outputs, strict=True))
     value |= zip(split.forward.inputs, inputs, strict=True)

@@ -36,7 +36,7 @@ SHORT_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Spec:
     """Shape and number type of a value, without the value.
 
@@ -55,11 +55,11 @@ class Spec:
     """
 
     shape: Shape
-    dtype: np.dtype[Any] = np.dtype(np.float32)
+    dtype: np.dtype[Any]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(map(operator.index, self.shape)))
-        object.__setattr__(self, "dtype", checked_dtype(self.dtype))
+    def __init__(self, shape: Sequence[int], dtype: Any = np.float32) -> None:
+        object.__setattr__(self, "shape", tuple(map(operator.index, shape)))
+        object.__setattr__(self, "dtype", checked_dtype(dtype))
 
     @property
     def ndim(self) -> int:

@@ -215,7 +215,7 @@ def _not_finite(run: Run, step: Compiled, arguments: tuple[Any, ...]) -> NonFini
     error = NonFiniteError(
         "train.nonfinite", epoch=run.epoch + 1, step=run.step + 1, found=str(found)
     )
-    error.model, error.history, error.found = run.model, run.history, found  # type: ignore[attr-defined]
+    error.model, error.history, error.found = run.model, run.history, found
     return error
 
 

@@ -66,9 +66,7 @@ class ProgressBar(Callback):
         record = run.history[-1]
         hidden = ("epoch", "seconds", "rows_per_second", "learning_rate")
         numbers = [
-            f"{words.text('train.' + name) if name in SHOWN else name} {value:.4g}"
-            for name, value in record.items()
-            if name not in hidden
+            f"{_label(name)} {value:.4g}" for name, value in record.items() if name not in hidden
         ]
         self._progress.update(
             self._task,
@@ -83,7 +81,14 @@ class ProgressBar(Callback):
         self._progress.update(self._task, total=max(run.step, 1), completed=max(run.step, 1))
 
 
-SHOWN = {"loss", "validation_loss", "accuracy"}
+def _label(name: str) -> str:
+    """A quantity of the history in the user's language; a metric keeps its name."""
+    labels = {
+        "loss": words.text("train.loss"),
+        "validation_loss": words.text("train.validation_loss"),
+        "accuracy": words.text("train.accuracy"),
+    }
+    return labels.get(name, name)
 
 
 def _short(number: float) -> str:

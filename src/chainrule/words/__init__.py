@@ -1,8 +1,8 @@
 """The message catalogue: every sentence that the library says, in English and Korean.
 
 A message has a key ``room.name``: ``name`` is a table in ``words/room.toml`` with the entries
-``en`` and ``ko``, both templates for :meth:`str.format`. The files are read when the first message of a
-room is needed, so that importing the library costs nothing.
+``en`` and ``ko``, both templates for :meth:`str.format`. The files are read when the first message
+of a room is needed, so that importing the library costs nothing.
 """
 
 import os
@@ -44,7 +44,7 @@ def text(key: str, lang: str | None = None, /, **values: object) -> str:
     Examples
     --------
     >>> from chainrule import words
-    >>> words.text("graph.not_concrete_repr", "en")
+    >>> words.text("graph.symbolic_repr", "en")
     'symbolic'
     """
     room, _, name = key.partition(".")

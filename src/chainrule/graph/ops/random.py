@@ -89,7 +89,7 @@ def random_bits(key: ArrayLike, shape: Sequence[int]) -> Tensor:
     --------
     >>> import chainrule as cr
     >>> cr.random_bits(cr.random.key(0), (2,))
-    Tensor u32[2] [1713891541 3781815642]
+    Tensor u32[2] [1713891541 3781805453]
     """
     key, shape = asarray(key), tuple(map(int, shape))
     _bits_rule(key.spec, shape)  # NumPy would convert another type of number
