@@ -232,16 +232,16 @@ class _Comparison:
     def in_a_random_direction(self, places: np.ndarray | slice = slice(None)) -> _Misfit:
         """The misfit in a random direction that moves the given entries."""
         scale = np.maximum(1.0, np.abs(self.start[places]))
-        return self._along(places, self.rng.standard_normal(scale.size) * scale)
+        return self._along(self._direction(places, self.rng.standard_normal(scale.size) * scale))
 
     def worst(self) -> tuple[int, _Misfit]:
         """The entry that is farthest off, found by halving until few enough are left."""
         finite = np.isfinite(self.claimed)
-        places = np.flatnonzero(~finite) if not finite.all() else np.arange(self.start.size)
+        places = np.arange(self.start.size) if finite.all() else np.flatnonzero(~finite)
         while len(places) > CANDIDATES:
             halves = np.array_split(places, 2)
             places = max(halves, key=lambda half: self.in_a_random_direction(half).absolute)
-        misfits = {int(place): self._along(place, 1.0) for place in places}
+        misfits = {int(place): self._along(self._direction(place, 1.0)) for place in places}
         return max(misfits.items(), key=lambda item: item[1].absolute)
 
     def verdict(self, place: int, misfit: _Misfit, tolerance: float) -> str:
@@ -250,17 +250,20 @@ class _Comparison:
             return "not finite"
         if misfit.slope.is_kink:
             return "kink"
-        uncertainty = max(misfit.slope.uncertainty, rounding(self._line(place, 1.0)))
+        line = self._line(self._direction(place, 1.0))
+        uncertainty = max(misfit.slope.uncertainty, rounding(line))
         return "wrong" if uncertainty <= tolerance * misfit.size else "unsure"
 
-    def _along(self, places: Any, weights: Any) -> _Misfit:
-        """The misfit in the direction that has ``weights`` at ``places``."""
-        moved = np.atleast_1d(weights) != 0.0  # so that 0 times an infinite claim is 0
-        claimed = np.atleast_1d(self.claimed[places])[moved] @ np.atleast_1d(weights)[moved]
-        return _Misfit(float(claimed), slope(self._line(places, weights)))
-
-    def _line(self, places: Any, weights: Any) -> Callable[[float], float]:
-        """The function along a line through the arguments."""
+    def _direction(self, places: Any, weights: Any) -> np.ndarray:
         direction = np.zeros(self.start.size)
         direction[places] = weights
+        return direction
+
+    def _along(self, direction: np.ndarray) -> _Misfit:
+        moved = direction != 0.0  # so that 0 times an infinite claim is 0
+        claimed = float(self.claimed[moved] @ direction[moved])
+        return _Misfit(claimed, slope(self._line(direction)))
+
+    def _line(self, direction: np.ndarray) -> Callable[[float], float]:
+        """The function along a line through the arguments."""
         return lambda step: self.value(self.start + step * direction)
