@@ -24,11 +24,13 @@ NUMERIC = {path.stem for path in HOUSE.iterdir()} - {"errors", "words"}
 
 # Each third-party package, and the rooms that may import it.
 GUESTS = {
+    "llvmlite": {"engines"},
     "numpy": NUMERIC,
     "rich": {"cli", "train"},
     "safetensors": {"storage"},
     "scipy": {"compare", "data", "diagnose", "engines", "graph", "optim"},
     "sklearn": {"cli", "compare", "data", "estimators"},
+    "threadpoolctl": {"cli"},
     "typer": {"cli"},
 }
 

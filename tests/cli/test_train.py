@@ -73,7 +73,7 @@ def test_every_data_set_can_be_trained_on(run: Run, name: str) -> None:
 
 
 def test_regression_learns_and_its_targets_can_be_scaled_back(run: Run) -> None:
-    assert run("train", "diabetes", "--epochs", "30", "--hidden", "16")[0] == 0
+    assert run("train", "diabetes", "--batch-size", "16", "--epochs", "30")[0] == 0
     directory = Path("runs/diabetes-001")
     model, features, config = rebuilt(directory)
     targets = data.Standardizer.from_dict(config["preprocessing"]["targets"])
@@ -167,7 +167,7 @@ def test_training_that_blows_up_names_layer_and_op_and_leaves_nothing_behind(run
     code, _, err = run("train", "digits", "--optimizer", "sgd", "--learning-rate", "1e30")
     assert code == 2
     assert "epoch 1, step" in err
-    assert "Linear(64, " in err and "matmul" in err
+    assert "Linear(" in err and "matmul" in err
     assert not list(Path().glob("runs/*"))
 
 

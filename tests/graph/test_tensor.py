@@ -197,7 +197,7 @@ MISFITS: list[tuple[Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", MISFITS, ids=repr)
+@pytest.mark.parametrize("case", MISFITS, ids=lambda case: type(case[0]).__name__)
 def test_what_is_no_number_is_refused(case: tuple[Any, Any]) -> None:
     data, dtype = case
     with pytest.raises(DtypeError, match="float32, float64"):

@@ -118,11 +118,12 @@ def _broadcast(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) 
     return broadcast_to(reshape(x, (size, *ones, *x.shape[1:])), (size, *shape))
 
 
-def _with_leading(**leading: Callable[[int], int]) -> Rule:
-    """Attributes that hold one number per axis get one more in front."""
+def _with_leading(**leading: int | None) -> Rule:
+    """Attributes of one number per axis get one more in front; ``None``: how many examples."""
 
     def rule(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) -> Tensor:
-        new = {key: (first(size), *node.attributes[key]) for key, first in leading.items()}
+        first = {key: size if number is None else number for key, number in leading.items()}
+        new = {key: (number, *node.attributes[key]) for key, number in first.items()}
         return apply(node.op, operands[0], **new)
 
     return rule
@@ -154,18 +155,6 @@ def _same(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) -> Te
     return apply(node.op, *_all_stretched(operands, flags, size), **node.attributes)
 
 
-def _zero(size: int) -> int:
-    return 0
-
-
-def _one(size: int) -> int:
-    return 1
-
-
-def _size(size: int) -> int:
-    return size
-
-
 RULES: dict[str, Rule] = {
     "sum": _shifted_axes,
     "max": _shifted_axes,
@@ -179,8 +168,8 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast_to": _broadcast,
-    "slice": _with_leading(start=_zero, stop=_size, step=_one),
-    "pad": _with_leading(low=_zero, high=_zero, interior=_zero),
+    "slice": _with_leading(start=0, stop=None, step=1),
+    "pad": _with_leading(low=0, high=0, interior=0),
     "gather": _gather,
     "scatter_add": _scatter,
     "matmul": _matmul,

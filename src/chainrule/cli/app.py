@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without Korean, or without "→"
     try:
         choose_language(words_given)
-        make_app()(words_given, prog_name="chainrule", standalone_mode=False)
+        code = make_app()(words_given, prog_name="chainrule", standalone_mode=False)
+        if code == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
+            raise KeyboardInterrupt
         return OK
     except ChainruleError as error:
         complain(str(error))

@@ -1,5 +1,6 @@
 """``compile``: trace a function once per shape, then run the prepared graph."""
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 
 from chainrule.engines.diagnosis import NonFinite, first_nonfinite
 from chainrule.engines.interpret import Program
+from chainrule.engines.native import Refused, native_available, native_program
 from chainrule.errors import OptionError
 from chainrule.graph.node import Graph
 from chainrule.graph.tensor import Tensor, asarray
@@ -18,7 +20,7 @@ from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
 
 __all__ = ["Compiled", "compile"]
 
-ENGINES = ("auto", "interpret")
+ENGINES = ("auto", "interpret", "native")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class _Variant:
     """A function traced for one set of shapes."""
 
     graph: Graph
-    program: Program
+    program: Callable[[Sequence[Any]], list[np.ndarray]]
     captured: tuple[np.ndarray, ...]
     output: TreeDef
 
@@ -40,9 +42,9 @@ class Compiled:
         How many times the function was traced.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], engine: str) -> None:
         functools.update_wrapper(self, function)
-        self._function = function
+        self._function, self._engine = function, engine
         self._variants: dict[Any, _Variant] = {}
         self._lock = threading.Lock()
         self.trace_count = 0
@@ -96,7 +98,16 @@ class Compiled:
         names = [p for p, a in zip(definition.paths, arrays, strict=True) if a]
         traced = trace(flat, [t.spec for t in tensors], names)
         captured = tuple(t.numpy() for t in traced.captured)
-        return _Variant(traced.graph, Program(traced.graph), captured, traced.output)
+        program = _program(traced.graph, self._engine)
+        return _Variant(traced.graph, program, captured, traced.output)
+
+
+def _program(graph: Graph, engine: str) -> Callable[[Sequence[Any]], list[np.ndarray]]:
+    """A graph prepared for an engine; the interpreter takes what the native engine refuses."""
+    if engine == "native":
+        with contextlib.suppress(Refused):
+            return native_program(graph)
+    return Program(graph)
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Tensor]:
@@ -118,7 +129,15 @@ def compile(function: Callable[..., Any], *, engine: str = "auto") -> Compiled:
         Floats are inputs: another learning rate is not another trace. What the function captures
         from outside is read once, when it is traced.
     engine
-        ``"interpret"`` (NumPy), or ``"auto"``, the fastest that there is.
+        ``"interpret"``: NumPy, op by op. ``"native"``: machine code made by LLVM, which takes tens
+        to hundreds of milliseconds to compile and needs the extra ``chainrule[native]``; a graph
+        that holds an op without a native rule is interpreted. ``"auto"``: at present the
+        interpreter.
+
+    Raises
+    ------
+    OptionError
+        If there is no such engine, or LLVM is not installed.
 
     Returns
     -------
@@ -137,4 +156,6 @@ def compile(function: Callable[..., Any], *, engine: str = "auto") -> Compiled:
     """
     if engine not in ENGINES:
         raise OptionError("engines.unknown", engine=engine, known=", ".join(ENGINES))
-    return Compiled(function)
+    if engine == "native" and not native_available():
+        raise OptionError("engines.no_native")
+    return Compiled(function, engine)

@@ -1,0 +1,373 @@
+"""Fusion: which nodes share one loop nest.
+
+Nodes are placed one by one, in order. A node goes into the earliest region after everything that it
+reads in which its values can be seen (one per element, row, column, or one for all); else it begins
+a region. Two kinds of node are not placed when they are met:
+
+- *Waiting* nodes compute from inputs and constants only. They join the regions of their readers, so
+  that ``β m`` of an optimizer is computed where the gradient is.
+- *Broadcasts* are ways of reading, and cost nothing in a region.
+
+A reader that needs such a node in memory has it placed then.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from chainrule.engines.native.canonical import REDUCTIONS, canonical
+from chainrule.engines.native.kernels import Kernel, Kind, Loop, Region, Schedule, Single
+from chainrule.graph.apply import pick
+from chainrule.graph.node import Graph, Node
+from chainrule.graph.spec import Shape
+from chainrule.graph.tensor import node_of
+
+__all__ = [
+    "REDUCTIONS",
+    "Use",
+    "collapsed",
+    "fuse",
+    "is_float_product",
+    "operands_of",
+    "outside_kind",
+    "picks_one_per_row",
+    "swaps_last_axes",
+]
+
+#: How many regions after the first possible one are tried.
+REACH = 12
+
+Additions = dict[Node, Kind]
+
+
+def collapsed(shape: Shape) -> tuple[int, int]:
+    """A shape as rows and columns: the last axis is the columns."""
+    return math.prod(shape[:-1]), shape[-1] if shape else 1
+
+
+def swaps_last_axes(node: Node) -> bool:
+    """Whether a node is the transpose of a matrix (or of a batch of them)."""
+    if node.op.name != "transpose":
+        return False
+    axes = node.attributes["axes"]
+    n = len(axes)
+    return n >= 2 and tuple(axes) == (*range(n - 2), n - 1, n - 2)
+
+
+def is_float_product(node: Node) -> bool:
+    """Whether a node is a matrix product of floating numbers, which has kernels of its own."""
+    return node.op.name == "matmul" and node.spec.is_float
+
+
+def picks_one_per_row(node: Node) -> bool:
+    """Whether a gather takes, or a scatter fills, one element of every row (a one-hot mask)."""
+    if node.op.name not in ("gather", "scatter_add"):
+        return False
+    whole = node.inputs[0].spec.shape if node.op.name == "gather" else node.spec.shape
+    indices = node.inputs[1].spec.shape
+    rows, _ = collapsed(whole)
+    return len(whole) == node.attributes["batch"] + 1 and math.prod(indices) == rows > 0
+
+
+def fuse(graph: Graph) -> Schedule:
+    """The kernels of a graph that is simplified and has no calls."""
+    return _Fusion(graph).run()
+
+
+class Use:
+    """An operand as a region reads it: the node that holds the value, its shape at this use."""
+
+    __slots__ = ("root", "shape")
+
+    def __init__(self, node: Node, alias: Mapping[Node, Node]) -> None:
+        self.shape: Shape = node.spec.shape
+        while True:
+            if node in alias:
+                node = alias[node]
+            elif node.op.name == "broadcast_to" and node.inputs[0].spec.size == 1:
+                node, self.shape = node.inputs[0], ()
+            else:
+                break
+        self.root = node
+
+
+class _Fusion:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = canonical(graph)
+        self.kernels: list[Kernel] = []
+        self.alias: dict[Node, Node] = {}
+        self.place: dict[Node, int] = {}  # node → position of the kernel that computes it
+        self.outside = set(graph.inputs)
+        self.waiting: set[Node] = set()
+        self.loops: dict[Node, list[Node]] = {}
+        self.virtual: set[Node] = set()  # broadcasts and transposes: ways of reading
+
+    def run(self) -> Schedule:
+        for node in self.graph.nodes:
+            self._meet(node)
+        for node in self.graph.outputs:
+            self._in_memory(node)
+        place = {node: self.kernels[i] for node, i in self.place.items()}
+        return Schedule(self.graph, self.kernels, self.alias, place)
+
+    # ------------------------------------------------------------------ one node after the other
+    def _meet(self, node: Node) -> None:
+        name = node.op.name
+        if name == "constant":
+            self.outside.add(node)
+        elif name == "reshape":
+            self._in_memory_unless_placed(node.inputs[0])
+            self.alias[node] = node.inputs[0]
+        elif name == "pick":
+            self._pick(node)
+        elif name == "broadcast_to" or swaps_last_axes(node):
+            self.virtual.add(node)
+        elif is_float_product(node) and node.spec.ndim == 2:
+            self._begin(Region(*collapsed(node.spec.shape), anchor=node), node, Kind.FULL)
+        elif node.op.family == "elementwise":
+            self._meet_elementwise(node)
+        elif name in REDUCTIONS:
+            self._join_or_begin(node, node.inputs[0].spec.shape)
+        elif picks_one_per_row(node):
+            whole = node.inputs[0] if name == "gather" else node
+            self._join_or_begin(node, whole.spec.shape)
+        elif name in ("scan", "while"):
+            self._loop(node)
+        else:
+            self._single(node)
+
+    def _meet_elementwise(self, node: Node) -> None:
+        roots = [Use(x, self.alias).root for x in node.inputs]
+        if node.spec.size > 1 and all(self._is_early(root) for root in roots):
+            self.waiting.add(node)
+        else:
+            self._join_or_begin(node, node.spec.shape)
+
+    def _is_early(self, root: Node) -> bool:
+        if root in self.virtual:
+            return self._is_early(Use(root.inputs[0], self.alias).root)
+        return root in self.outside or root in self.waiting
+
+    def _in_memory_unless_placed(self, node: Node) -> None:
+        root = Use(node, self.alias).root if node.op.name != "broadcast_to" else node
+        if root in self.waiting or root in self.virtual:
+            self._in_memory(root)
+
+    # ------------------------------------------------------------------ kernels of their own
+    def _begin(self, region: Region, node: Node, kind: Kind) -> None:
+        """A region that starts from a matrix product."""
+        for operand in node.inputs:
+            self._in_memory(operand.inputs[0] if swaps_last_axes(operand) else operand)
+        region.kind[node] = kind
+        self.kernels.append(region)
+        self.place[node] = len(self.kernels) - 1
+
+    def _single(self, node: Node) -> None:
+        for operand in node.inputs:
+            transposed = is_float_product(node) and swaps_last_axes(operand)
+            self._in_memory(operand.inputs[0] if transposed else operand)
+        self.kernels.append(Single(node))
+        self.place[node] = len(self.kernels) - 1
+
+    def _loop(self, node: Node) -> None:
+        for operand in node.inputs:
+            self._in_memory(operand)
+        bodies = {k: fuse(v) for k, v in node.attributes.items() if isinstance(v, Graph)}
+        outputs = [node_of(pick(node, i)) for i in range(len(node.specs))]
+        self.kernels.append(Loop(node, bodies, outputs))
+        self.place.update(dict.fromkeys(outputs, len(self.kernels) - 1))
+        self.loops[node] = outputs
+
+    def _pick(self, node: Node) -> None:
+        """All nodes that pick one output are one."""
+        self.alias[node] = self.loops[node.inputs[0]][node.attributes["index"]]
+
+    def _in_memory(self, node: Node) -> None:
+        """Place a node that was left to its readers, since one of them reads memory."""
+        while node in self.alias:
+            node = self.alias[node]
+        if node in self.place or node in self.outside:
+            return
+        if node in self.waiting:
+            self.waiting.discard(node)
+            self._join_or_begin(node, node.spec.shape)
+        else:
+            self.virtual.discard(node)
+            self._single(node)
+
+    # ------------------------------------------------------------------ joining a region
+    def _join_or_begin(self, node: Node, shape: Shape) -> None:
+        first = self._first_possible(node)
+        for position in range(first, min(first + REACH, len(self.kernels))):
+            region = self.kernels[position]
+            if isinstance(region, Region) and self._joined(region, position, node):
+                return
+        region = Region(*collapsed(shape))
+        self.kernels.append(region)
+        if not self._joined(region, len(self.kernels) - 1, node):
+            self.kernels.pop()
+            self._single(node)
+
+    def _first_possible(self, node: Node) -> int:
+        """The earliest kernel in which everything that the node reads is there."""
+        return max((self._available(x) for x in node.inputs), default=0)
+
+    def _available(self, operand: Node) -> int:
+        root = Use(operand, self.alias).root
+        if root in self.outside:
+            return 0
+        if root in self.waiting or root in self.virtual:
+            return self._first_possible(root)
+        position = self.place[root]
+        kernel = self.kernels[position]
+        inside = isinstance(kernel, Region) and root not in kernel.late
+        return position if inside else position + 1
+
+    def _joined(self, region: Region, position: int, node: Node) -> bool:
+        """Put a node (and what waits for it) into a region, if its values can be seen there."""
+        added: Additions = {}
+        if self._kind_of(region, position, node, added) is None:
+            return False
+        for new, kind in added.items():
+            region.kind[new] = kind
+            region.nodes.append(new)
+            if new not in self.virtual and new not in self.waiting:
+                self.place[new] = position
+            if new.op.name in REDUCTIONS and kind is not Kind.ROW:
+                region.late.add(new)
+        return True
+
+    def _kind_of(self, region: Region, position: int, node: Node, added: Additions) -> Kind | None:
+        """How a node computed in this region is seen; it and what it pulls in go to ``added``."""
+        if node.op.name == "broadcast_to":
+            kind = self._kind_of_broadcast(region, position, node, added)
+        elif node.op.name in REDUCTIONS:
+            kind = self._kind_of_reduction(region, position, node, added)
+        elif node.op.family == "movement":
+            kind = self._kind_of_pick(region, position, node, added)
+        else:
+            kind = self._kind_of_elementwise(region, position, node, added)
+        if kind is not None:
+            added[node] = kind
+        return kind
+
+    def _kind_of_operand(
+        self, region: Region, position: int, operand: Node, added: Additions
+    ) -> Kind | None:
+        use = Use(operand, self.alias)
+        root = use.root
+        known = added.get(root) or region.kind.get(root)
+        if known is not None:
+            here = root in added or root not in region.late
+            return known if here and _fits(region, known, use.shape) else None
+        if root in self.waiting or (root in self.virtual and root.op.name == "broadcast_to"):
+            kind = self._kind_of(region, position, root, added)
+            return kind if kind is not None and _fits(region, kind, use.shape) else None
+        if root in self.virtual:
+            return None  # a transpose is read by products only
+        if root not in self.outside and self.place[root] >= position:
+            return None
+        return outside_kind(region, use.shape)
+
+    def _kind_of_elementwise(
+        self, region: Region, position: int, node: Node, added: Additions
+    ) -> Kind | None:
+        kinds = [self._kind_of_operand(region, position, x, added) for x in node.inputs]
+        if any(kind is None for kind in kinds):
+            return None
+        seen = {kind for kind in kinds if kind is not Kind.ONE}
+        if len(seen) > 1:
+            return None
+        kind = seen.pop() if seen else Kind.ONE
+        if kind is Kind.ONE and node.spec.size > 1:
+            kind = (
+                Kind.FULL if collapsed(node.spec.shape) == (region.rows, region.columns) else None
+            )
+        if region.anchor is not None and kind is not Kind.FULL:
+            return None
+        return kind
+
+    def _kind_of_broadcast(
+        self, region: Region, position: int, node: Node, added: Additions
+    ) -> Kind | None:
+        shape = node.spec.shape
+        if collapsed(shape) != (region.rows, region.columns):
+            return None
+        source = (1,) * (len(shape) - node.inputs[0].spec.ndim) + node.inputs[0].spec.shape
+        wanted = _stretch(source, shape)
+        got = self._kind_of_operand(region, position, node.inputs[0], added)
+        if wanted is None or got is None:
+            return None
+        if got is not wanted and {got, wanted} != {Kind.FULL, Kind.COLUMN}:
+            return None
+        if got is not wanted and region.rows != 1:
+            return None
+        return Kind.FULL
+
+    def _kind_of_pick(
+        self, region: Region, position: int, node: Node, added: Additions
+    ) -> Kind | None:
+        """A gather reads a full value, a scatter a value per row; both an index per row."""
+        kinds = [self._kind_of_operand(region, position, x, added) for x in node.inputs]
+        if node.op.name == "scatter_add":
+            fits = collapsed(node.spec.shape) == (region.rows, region.columns)
+            return Kind.FULL if fits and kinds == [Kind.ROW, Kind.ROW] else None
+        fits = kinds == [Kind.FULL, Kind.ROW] and region.anchor is None
+        return Kind.ROW if fits else None
+
+    def _kind_of_reduction(
+        self, region: Region, position: int, node: Node, added: Additions
+    ) -> Kind | None:
+        if region.anchor is not None:
+            return None
+        (x,), axes = node.inputs, node.attributes["axes"]
+        got = self._kind_of_operand(region, position, x, added)
+        n = x.spec.ndim
+        if got is Kind.ONE and collapsed(x.spec.shape) == (region.rows, region.columns):
+            got = Kind.FULL  # one number, repeated
+        everything, last = tuple(range(n)), (n - 1,)
+        if got is Kind.FULL and (axes == last or (axes == everything and region.rows == 1)):
+            return Kind.ROW
+        if got is Kind.FULL and axes == everything[:-1] and n > 1:
+            return Kind.COLUMN
+        if got in (Kind.FULL, Kind.ROW) and axes == everything:
+            return Kind.ONE
+        return None
+
+
+def _fits(region: Region, kind: Kind, shape: Shape) -> bool:
+    """Whether a value of this kind, read in this shape, keeps its place in the domain."""
+    size = math.prod(shape)
+    if kind is Kind.FULL:
+        return collapsed(shape) == (region.rows, region.columns)
+    return size == {Kind.ROW: region.rows, Kind.COLUMN: region.columns, Kind.ONE: 1}[kind]
+
+
+def outside_kind(region: Region, shape: Shape) -> Kind | None:
+    """How a value from another kernel is seen, judged by its shape."""
+    rows, columns, size = region.rows, region.columns, math.prod(shape)
+    if collapsed(shape) == (rows, columns):
+        return Kind.FULL
+    if size == 1:
+        return Kind.ONE
+    if size == rows and (rows != columns or shape[-1] == 1):
+        return Kind.ROW
+    if size == columns and shape[-1] == columns:
+        return Kind.COLUMN
+    return None
+
+
+def _stretch(source: Sequence[int], shape: Sequence[int]) -> Kind | None:
+    """Which kind a value of shape ``source`` is in the domain of ``shape``."""
+    leading = list(zip(source[:-1], shape[:-1], strict=True))
+    same_rows = all(a == b for a, b in leading)
+    one_row = all(a == 1 for a, _ in leading)
+    same_columns = source[-1] == shape[-1]
+    if same_columns:
+        return Kind.FULL if same_rows else (Kind.COLUMN if one_row else None)
+    return Kind.ROW if same_rows else (Kind.ONE if one_row else None)
+
+
+def operands_of(nodes: Iterable[Node], alias: Mapping[Node, Node], own: set[Node]) -> list[Node]:
+    """The nodes in memory that ``nodes`` read from outside of their ``own`` kernel, each once."""
+    roots = (Use(operand, alias).root for node in nodes for operand in node.inputs)
+    return list(dict.fromkeys(root for root in roots if root not in own))

@@ -1,0 +1,145 @@
+"""What a graph is compiled to: a list of kernels, each one loop nest over its nodes.
+
+:class:`Region`
+    Elementwise nodes and reductions over one domain of ``rows × columns``, in one pass over the
+    rows. With an ``anchor`` it is the epilogue of a matrix product: every register tile of the
+    product runs through the nodes before it is stored.
+:class:`Single`
+    One node that has a loop of its own: gather, cumulative sum, Cholesky, …
+:class:`Loop`
+    A ``scan`` or a ``while``: its body is a list of kernels again.
+
+A value of a region is seen in one of four ways (:class:`Kind`): one number per element, per row,
+per column, or for all.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from chainrule.graph.node import Graph, Node
+
+__all__ = ["Kernel", "Kind", "Loop", "Region", "Schedule", "Single"]
+
+
+class Kind(Enum):
+    """How many numbers a value has within a region."""
+
+    FULL = "full"
+    ROW = "row"
+    COLUMN = "column"
+    ONE = "one"
+
+
+@dataclass(eq=False)
+class Region:
+    """Nodes over one domain.
+
+    Attributes
+    ----------
+    rows, columns
+        The domain; the last axis of the nodes' shape is the columns.
+    anchor
+        The matrix product whose result the region starts from, if there is one.
+    nodes
+        What is computed, in order.
+    kind
+        How each node and each input is seen.
+    late
+        Reductions across rows: complete only after the last row, so not read in this region.
+    """
+
+    rows: int
+    columns: int
+    anchor: Node | None = None
+    nodes: list[Node] = field(default_factory=list)
+    kind: dict[Node, Kind] = field(default_factory=dict)
+    late: set[Node] = field(default_factory=set)
+
+    @property
+    def computed(self) -> list[Node]:
+        """All nodes whose values the kernel makes."""
+        return self.nodes if self.anchor is None else [self.anchor, *self.nodes]
+
+    def __str__(self) -> str:
+        anchor = f"{self.anchor.op.name} → " if self.anchor else ""
+        names = " ".join(node.op.name for node in self.nodes)
+        return f"{anchor}region {self.rows} × {self.columns}: {names or 'store'}"
+
+
+@dataclass(eq=False)
+class Single:
+    """One node with a loop of its own."""
+
+    node: Node
+
+    @property
+    def computed(self) -> list[Node]:
+        """The node."""
+        return [self.node]
+
+    def __str__(self) -> str:
+        return f"{self.node.op.name} {self.node.specs[0]!r}"
+
+
+@dataclass(eq=False)
+class Loop:
+    """A scan or a while.
+
+    Attributes
+    ----------
+    node
+        The graph's node.
+    bodies
+        The schedules of its sub-graphs, by attribute name.
+    outputs
+        The nodes that stand for its outputs, by position.
+    """
+
+    node: Node
+    bodies: dict[str, "Schedule"]
+    outputs: list[Node]
+
+    @property
+    def computed(self) -> list[Node]:
+        """The nodes of its outputs."""
+        return self.outputs
+
+    def __str__(self) -> str:
+        inner = "\n".join(
+            "  " + line for body in self.bodies.values() for line in str(body).splitlines()
+        )
+        return f"{self.node.op.name}\n{inner}"
+
+
+Kernel = Region | Single | Loop
+
+
+@dataclass(eq=False)
+class Schedule:
+    """The kernels of a graph in the order in which they run.
+
+    Attributes
+    ----------
+    graph
+        The graph, simplified and without calls.
+    kernels
+        In order.
+    alias
+        Nodes that are the same memory as another node: reshaped, or picked twice.
+    place
+        Node → the kernel that stores it, if anyone needs it in memory.
+    """
+
+    graph: Graph
+    kernels: list[Kernel]
+    alias: dict[Node, Node]
+    place: dict[Node, Kernel]
+
+    def root(self, node: Node) -> Node:
+        """The node whose memory holds a node's value."""
+        while node in self.alias:
+            node = self.alias[node]
+        return node
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.kernels))

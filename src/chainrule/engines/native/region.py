@@ -1,0 +1,492 @@
+"""Code for a region: one pass over the rows, each row in one or more sweeps over its columns.
+
+A value per row that a sweep produces (a maximum, a sum) can be read by the next sweep only; hence a
+softmax takes three sweeps over a row that stays in the first-level cache. Rows that fit a few
+registers are not swept but kept in registers throughout.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engines.native.elementwise import RULES
+from chainrule.engines.native.emit import I64, Emitter, Index, Value, element_type, lanes_of
+from chainrule.engines.native.fuse import REDUCTIONS, Use, outside_kind
+from chainrule.engines.native.kernels import Kind, Region
+from chainrule.graph.node import Node
+
+__all__ = ["Cell", "Sweeps", "emit_region", "keeps_rows", "sweeps_of", "width_of"]
+
+#: A row of up to this many vectors is kept in registers.
+UNROLLED = 4
+COMBINE = {"sum": "add", "gather": "add", "max": "maximum", "min": "minimum"}
+#: Nodes that make one number per row from a sweep.
+FOLDING = (*REDUCTIONS, "gather")
+
+
+# ---------------------------------------------------------------------- which sweep computes what
+@dataclass
+class Sweeps:
+    """The sweep in which each node of a region is computed.
+
+    Attributes
+    ----------
+    of
+        Node → sweep. A value per row counts as computed *after* that sweep; -1 is before the first.
+    count
+        Number of sweeps.
+    crossing
+        Values per element that a later sweep reads again: kept in memory unless rows are unrolled.
+    """
+
+    of: dict[Node, int] = field(default_factory=dict)
+    count: int = 1
+    crossing: set[Node] = field(default_factory=set)
+
+
+def sweeps_of(region: Region, alias: Mapping[Node, Node]) -> Sweeps:
+    """Assign the nodes of a region to sweeps."""
+    sweeps = Sweeps()
+    for node in region.computed:
+        earliest = -1
+        for operand in node.inputs if node is not region.anchor else ():
+            root = Use(operand, alias).root
+            if root in sweeps.of:
+                after = region.kind[root] is Kind.ROW and region.kind[node] is Kind.FULL
+                earliest = max(earliest, sweeps.of[root] + after)
+        if region.kind[node] is Kind.FULL or node.op.name in FOLDING:
+            earliest = max(earliest, 0)
+        sweeps.of[node] = earliest
+        for operand in node.inputs:
+            root = Use(operand, alias).root
+            if region.kind.get(root) is Kind.FULL and sweeps.of.get(root, earliest) < earliest:
+                sweeps.crossing.add(root)
+    sweeps.count = max(sweeps.of.values(), default=0) + 1
+    return sweeps
+
+
+def width_of(region: Region, lanes: Callable[[int], int]) -> int:
+    """Lanes of a region's vectors: as many as its widest floating number allows."""
+    sizes = [n.spec.dtype.itemsize for n in region.computed if n.spec.is_float]
+    return lanes(max(sizes, default=4))
+
+
+def keeps_rows(region: Region, width: int) -> bool:
+    """Whether a row stays in registers from sweep to sweep."""
+    return region.columns <= UNROLLED * width
+
+
+# ---------------------------------------------------------------------- emission
+class Cell:
+    """Evaluates the nodes of a region at one place of its domain.
+
+    Parameters
+    ----------
+    e
+        Where to emit.
+    region, alias, pointers
+        What is computed, and where values from outside lie.
+    width
+        Lanes of a vector.
+    error
+        Where an index out of range is reported.
+    """
+
+    def __init__(
+        self,
+        e: Emitter,
+        region: Region,
+        alias: Mapping[Node, Node],
+        pointers: Mapping[Node, Value],
+        width: int,
+        error: Value,
+    ) -> None:
+        self.error = error
+        self.indices: dict[Node, Value] = {}
+        self.e, self.region, self.alias, self.pointers = e, region, alias, pointers
+        self.width = width
+        self.own = set(region.computed)
+        self.ones: dict[Node, Value] = {}
+        self.rows: dict[Node, Value] = {}
+        self.row: Index = 0
+        self._load_ones()
+
+    def _load_ones(self) -> None:
+        """Numbers that are the same for all elements are loaded before the first row."""
+        for node in self.region.nodes:
+            for operand in node.inputs:
+                use = Use(operand, self.alias)
+                if use.root not in self.own and self._outside_kind(use) is Kind.ONE:
+                    self.ones[use.root] = self.e.load(self.pointers[use.root], use.root.spec.dtype)
+            if self.region.kind[node] is Kind.ONE and node not in self.region.late:
+                self.ones[node] = self._apply(node, [self.scalar(x) for x in node.inputs])
+
+    def _outside_kind(self, use: Use) -> Kind:
+        kind = outside_kind(self.region, use.shape)
+        assert kind is not None, (self.region, use.root, use.shape)
+        return kind
+
+    def kind_of(self, operand: Node) -> tuple[Node, Kind]:
+        """The node that holds an operand's value, and how it is seen."""
+        use = Use(operand, self.alias)
+        if use.root in self.own:
+            return use.root, self.region.kind[use.root]
+        return use.root, self._outside_kind(use)
+
+    # ------------------------------------------------------------------ values
+    def begin_row(self, row: Index) -> None:
+        """Forget the values of the row before."""
+        self.row, self.rows, self.indices = row, {}, {}
+
+    def scalar(self, operand: Node) -> Value:
+        """An operand that is one number: for all, or for this row."""
+        root, kind = self.kind_of(operand)
+        if kind is Kind.ONE:
+            return self.ones[root]
+        if root not in self.rows:
+            pointer = self.e.at(self.pointers[root], self.row, dtype=root.spec.dtype)
+            self.rows[root] = self.e.load(pointer, root.spec.dtype)
+        return self.rows[root]
+
+    def vector(
+        self, operand: Node, known: dict[Node, Value], column: Index, live: int | None
+    ) -> Value:
+        """An operand at ``width`` columns of this row, from ``known`` values or from memory."""
+        root, kind = self.kind_of(operand)
+        if root in known:
+            return known[root]
+        if kind in (Kind.ROW, Kind.ONE):
+            return self.e.splat(self.scalar(operand), self.width)
+        if root in self.own and kind is Kind.COLUMN:
+            known[root] = self.compute(root, known, column, live)
+            return known[root]
+        known[root] = self.load(root, kind, column, live)
+        return known[root]
+
+    def load(self, root: Node, kind: Kind, column: Index, live: int | None) -> Value:
+        """A vector from memory."""
+        pointer = self.e.at(self.pointers[root], self._offset(kind), column, dtype=root.spec.dtype)
+        return self.e.load(pointer, root.spec.dtype, self.width, live)
+
+    def store(self, node: Node, value: Value, column: Index, live: int | None) -> None:
+        """A vector to memory."""
+        kind = self.region.kind[node]
+        pointer = self.e.at(self.pointers[node], self._offset(kind), column, dtype=node.spec.dtype)
+        self.e.store(value, pointer, node.spec.dtype, live)
+
+    def _offset(self, kind: Kind) -> Index:
+        if kind is Kind.COLUMN:
+            return 0
+        if isinstance(self.row, int):
+            return self.row * self.region.columns
+        return self.e.b.mul(self.row, self.e.i64(self.region.columns))
+
+    def compute(
+        self, node: Node, known: dict[Node, Value], column: Index, live: int | None
+    ) -> Value:
+        """One node at ``width`` columns of this row."""
+        if node.op.name == "scatter_add":
+            value = self.e.splat(self.scalar(node.inputs[0]), self.width)
+            return self.where_index(node, value, column)
+        operands = [self.vector(x, known, column, live) for x in node.inputs]
+        return operands[0] if node.op.name == "broadcast_to" else self._apply(node, operands)
+
+    def where_index(self, node: Node, value: Value, column: Index) -> Value:
+        """``value`` in the column that the row's index names, 0 elsewhere."""
+        index = self.checked_index(node.inputs[1])
+        places = self.e.splat(self.e.i64(column), self.width)
+        if self.width > 1:
+            kind = ir.VectorType(I64, self.width)
+            places = self.e.b.add(places, ir.Constant(kind, list(range(self.width))))
+        here = self.e.b.icmp_signed("==", places, self.e.splat(index, self.width))
+        return self.e.select(here, value, self.e.like(value, 0))
+
+    def checked_index(self, operand: Node) -> Value:
+        """The row's index; one that is out of range sets the error word."""
+        root = Use(operand, self.alias).root
+        if root not in self.indices:
+            index = self.scalar(operand)
+            signed = root.spec.dtype.kind == "i"
+            if root.spec.dtype.itemsize < 8:
+                index = self.e.b.sext(index, I64) if signed else self.e.b.zext(index, I64)
+            bad = self.e.b.icmp_unsigned(">=", index, self.e.i64(self.region.columns))
+            with self.e.when(bad):
+                self.e.b.store(self.e.i64(1), self.error)
+            self.indices[root] = index
+        return self.indices[root]
+
+    def compute_scalar(self, node: Node) -> Value:
+        """One node that has one number per row."""
+        operands = [self.scalar(x) for x in node.inputs]
+        return operands[0] if node.op.name == "broadcast_to" else self._apply(node, operands)
+
+    def _apply(self, node: Node, operands: list[Value]) -> Value:
+        dtypes = [Use(x, self.alias).root.spec.dtype for x in node.inputs]
+        return RULES[node.op.name](self.e, operands, dtypes, **node.attributes)
+
+
+def combined(e: Emitter, name: str, dtype: np.dtype[Any], x: Value, y: Value) -> Value:
+    """Two partial results of a reduction as one."""
+    return RULES[COMBINE[name]](e, [x, y], [dtype, dtype])
+
+
+def neutral(name: str, dtype: np.dtype[Any]) -> float | int | bool:
+    """What changes nothing in a reduction."""
+    if name in ("sum", "gather"):
+        return 0
+    low = name == "max"
+    if dtype.kind == "f":
+        return -np.inf if low else np.inf
+    if dtype.kind == "b":
+        return not low
+    limits = np.iinfo(dtype)
+    return int(limits.min if low else limits.max)
+
+
+def folded(e: Emitter, name: str, dtype: np.dtype[Any], vector: Value) -> Value:
+    """All lanes of a vector reduced to one, by halves."""
+    while (lanes := lanes_of(vector)) > 1:
+        half = lanes // 2
+        poison = ir.Constant(vector.type, ir.Undefined)
+        parts = [
+            e.b.shuffle_vector(
+                vector, poison, ir.Constant(ir.VectorType(ir.IntType(32), half), list(places))
+            )
+            for places in (range(half), range(half, lanes))
+        ]
+        vector = combined(e, name, dtype, *parts)
+    return e.b.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+
+class _Rows:
+    """Emits the loop over rows of a region without a product."""
+
+    def __init__(self, cell: Cell, sweeps: Sweeps, stored: set[Node]) -> None:
+        self.cell, self.e, self.region = cell, cell.e, cell.region
+        self.sweeps, self.stored = sweeps, stored
+        self.unrolled = keeps_rows(cell.region, cell.width)
+        self.totals: dict[Node, Value] = {}
+        self.kept: dict[tuple[int, int], dict[Node, Value]] = {}
+
+    def emit(self, first: Index, last: Index) -> None:
+        """All rows from ``first`` to before ``last``."""
+        self._begin_totals()
+        self._columns()
+        with self.e.loop(first, last, name="row") as row:
+            self.cell.begin_row(row)
+            self._load_scalars()
+            self._scalars(-1)
+            chunks: dict[int, dict[Node, Value]] = {}
+            for sweep in range(self.sweeps.count):
+                self._sweep(sweep, chunks)
+                self._scalars(sweep)
+        self._end_totals()
+
+    def _nodes(self, sweep: int, *kinds: Kind) -> list[Node]:
+        return [
+            node
+            for node in self.region.nodes
+            if self.sweeps.of[node] == sweep and self.region.kind[node] in kinds
+        ]
+
+    def _columns(self) -> None:
+        """Values per column that someone else reads; this region makes them anew for every row."""
+        nodes = [
+            node
+            for node in self.region.nodes
+            if self.region.kind[node] is Kind.COLUMN
+            and node in self.stored
+            and node not in self.region.late
+        ]
+        for loop in _chunks(self.e, self.region.columns, self.cell.width) if nodes else ():
+            with loop as (column, live):
+                known: dict[Node, Value] = {}
+                for node in nodes:
+                    value = self.cell.vector(node, known, column, live)
+                    self.cell.store(node, value, column, live)
+
+    # ------------------------------------------------------------------ values per row
+    def _load_scalars(self) -> None:
+        """Numbers of this row from memory, before the sweeps: every one of them may read them."""
+        for node in self.region.nodes:
+            for operand in node.inputs:
+                root, kind = self.cell.kind_of(operand)
+                if kind is Kind.ROW and root not in self.cell.own:
+                    self.cell.scalar(operand)
+
+    def _scalars(self, sweep: int) -> None:
+        """What is computed per row once a sweep is over."""
+        for node in self._nodes(sweep, Kind.ROW):
+            if node.op.name not in FOLDING or self._reads_row(node):
+                self.cell.rows[node] = self.cell.compute_scalar(node)
+            if node in self.stored:
+                pointer = self.e.at(self.cell.pointers[node], self.cell.row, dtype=node.spec.dtype)
+                self.e.store(self.cell.rows[node], pointer, node.spec.dtype)
+        for node in self._late(sweep):
+            if self._reads_row(node):
+                self._add_to_total(node, self.cell.scalar(node.inputs[0]))
+        for node in self.region.nodes:
+            if node.op.name in ("gather", "scatter_add"):
+                index, _ = self.cell.kind_of(node.inputs[1])
+                if self.sweeps.of.get(index, -1) == sweep:
+                    self.cell.checked_index(node.inputs[1])
+
+    def _reads_row(self, node: Node) -> bool:
+        return self.cell.kind_of(node.inputs[0])[1] is Kind.ROW
+
+    def _late(self, sweep: int) -> list[Node]:
+        return [
+            n for n in self.region.nodes if n in self.region.late and self.sweeps.of[n] == sweep
+        ]
+
+    # ------------------------------------------------------------------ one sweep over the columns
+    def _sweep(self, sweep: int, chunks: dict[int, dict[Node, Value]]) -> None:
+        width, columns = self.cell.width, self.region.columns
+        sums = [
+            n for n in self._nodes(sweep, Kind.ROW)
+            if n.op.name in FOLDING and not self._reads_row(n)
+        ]  # fmt: skip
+        if not (sums or self._nodes(sweep, Kind.FULL) or self._late(sweep)):
+            return
+        start = [self._neutral(node) for node in sums]
+        if self.unrolled:
+            for i, column in enumerate(range(0, columns, width)):
+                live = min(width, columns - column)
+                known = chunks.setdefault(i, {})
+                start = self._chunk(sweep, sums, start, known, column, live)
+        else:
+            whole = columns // width * width
+            start = self.e.carry(
+                0, whole, width, start,
+                lambda c, acc: self._chunk(sweep, sums, acc, {}, c, None), name="column",
+            )  # fmt: skip
+            if columns > whole:
+                start = self._chunk(sweep, sums, start, {}, whole, columns - whole)
+        for node, value in zip(sums, start, strict=True):
+            dtype = node.spec.dtype
+            self.cell.rows[node] = folded(self.e, node.op.name, dtype, value)
+
+    def _chunk(
+        self,
+        sweep: int,
+        sums: list[Node],
+        accumulated: list[Value],
+        known: dict[Node, Value],
+        column: Index,
+        live: int | None,
+    ) -> list[Value]:
+        """The nodes of one sweep at one vector of columns."""
+        live = None if live == self.cell.width else live
+        nodes = self._nodes(sweep, Kind.FULL)
+        for node in nodes:
+            known[node] = self.cell.compute(node, known, column, live)
+        for node in self._late(sweep):
+            if self._reads_row(node):
+                continue
+            x = self._masked(node, self.cell.vector(node.inputs[0], known, column, live), live)
+            if self.region.kind[node] is Kind.COLUMN:
+                self._add_to_columns(node, x, column, live)
+            else:
+                self._add_to_total(node, x)
+        results = []
+        for node, before in zip(sums, accumulated, strict=True):
+            x = self.cell.vector(node.inputs[0], known, column, live)
+            if node.op.name == "gather":
+                x = self.cell.where_index(node, x, column)
+            x = self._masked(node, x, live)
+            results.append(combined(self.e, node.op.name, node.spec.dtype, before, x))
+        for node in nodes:  # last, since an output may lie where an input was
+            if node in self.stored:
+                self.cell.store(node, known[node], column, live)
+        return results
+
+    def _neutral(self, node: Node) -> Value:
+        kind = ir.VectorType(element_type(node.spec.dtype), self.cell.width)
+        return self.e.constant(kind, neutral(node.op.name, node.spec.dtype))
+
+    def _masked(self, node: Node, x: Value, live: int | None) -> Value:
+        """Lanes beyond the last column must not count."""
+        if live is None:
+            return x
+        return self.e.select(self.e.mask(self.cell.width, live), x, self._neutral(node))
+
+    # ------------------------------------------------------------------ reductions across rows
+    def _begin_totals(self) -> None:
+        e, width = self.e, self.cell.width
+        for node in self.region.nodes:
+            if node not in self.region.late:
+                continue
+            dtype = node.spec.dtype
+            if self.region.kind[node] is Kind.COLUMN:
+                for column in _chunks(e, self.region.columns, width):
+                    with column as (c, live):
+                        pointer = e.at(self.cell.pointers[node], c, dtype=dtype)
+                        e.store(self._neutral(node), pointer, dtype, live)
+            else:
+                scalar = self._reads_row(node)
+                start = self._neutral(node)
+                start = (
+                    e.b.extract_element(start, ir.Constant(ir.IntType(32), 0)) if scalar else start
+                )
+                self.totals[node] = e.b.alloca(start.type)
+                e.b.store(start, self.totals[node])
+
+    def _add_to_total(self, node: Node, x: Value) -> None:
+        place = self.totals[node]
+        before = self.e.b.load(place, typ=x.type)
+        self.e.b.store(combined(self.e, node.op.name, node.spec.dtype, before, x), place)
+
+    def _add_to_columns(self, node: Node, x: Value, column: Index, live: int | None) -> None:
+        dtype = node.spec.dtype
+        pointer = self.e.at(self.cell.pointers[node], column, dtype=dtype)
+        before = self.e.load(pointer, dtype, self.cell.width, live)
+        self.e.store(combined(self.e, node.op.name, dtype, before, x), pointer, dtype, live)
+
+    def _end_totals(self) -> None:
+        for node, place in self.totals.items():
+            lanes = 1 if self._reads_row(node) else self.cell.width
+            element = element_type(node.spec.dtype)
+            kind = ir.VectorType(element, lanes) if lanes > 1 else element
+            value = self.e.b.load(place, typ=kind)
+            dtype = node.spec.dtype
+            total = folded(self.e, node.op.name, dtype, value) if lanes > 1 else value
+            self.e.store(total, self.cell.pointers[node], dtype)
+
+
+def _chunks(e: Emitter, columns: int, width: int) -> list[Any]:
+    """Context managers that loop over whole vectors, then emit the last, shorter one."""
+
+    @contextmanager
+    def whole() -> Any:
+        with e.loop(0, columns // width * width, width, name="column") as c:
+            yield c, None
+
+    @contextmanager
+    def rest() -> Any:
+        yield columns // width * width, columns % width
+
+    return [whole()] * bool(columns >= width) + [rest()] * bool(columns % width)
+
+
+def emit_region(
+    e: Emitter,
+    region: Region,
+    alias: Mapping[Node, Node],
+    pointers: Mapping[Node, Value],
+    stored: set[Node],
+    first: Index,
+    last: Index,
+    error: Value,
+) -> None:
+    """The rows from ``first`` to before ``last`` of a region without a product."""
+    width = width_of(region, e.target.lanes)
+    cell = Cell(e, region, alias, pointers, width, error)
+    for node in region.nodes:
+        if region.kind[node] is Kind.ONE and node not in region.late and node in stored:
+            e.store(cell.ones[node], pointers[node], node.spec.dtype)
+    if any(region.kind[node] is not Kind.ONE or node in region.late for node in region.nodes):
+        _Rows(cell, sweeps_of(region, alias), stored).emit(first, last)
