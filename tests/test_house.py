@@ -30,7 +30,7 @@ GUESTS = {
     "safetensors": {"storage"},
     "scipy": {"compare", "data", "diagnose", "engines", "graph", "optim"},
     "sklearn": {"cli", "compare", "data", "estimators"},
-    "threadpoolctl": {"cli"},
+    "threadpoolctl": {"engines"},
     "typer": {"cli"},
 }
 

@@ -10,7 +10,7 @@ import pytest
 from chainrule import data, nn, storage, train
 from chainrule.cli import training
 from chainrule.errors import StorageError
-from chainrule.train.saving import load_model
+from chainrule.train import load_model
 
 Run = Callable[..., tuple[int, str, str]]
 

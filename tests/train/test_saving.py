@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, storage
 from chainrule.errors import StorageError
-from chainrule.train.saving import load_model, save_model
+from chainrule.train import load_model, save_model
 
 
 def test_a_loaded_model_is_the_saved_one_to_the_bit(tmp_path: Path) -> None:

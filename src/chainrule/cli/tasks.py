@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from chainrule import nn
+from chainrule.engines import one_thread
 from chainrule.graph import Tensor, argmax, mean
 
 __all__ = ["TASKS", "Task", "baseline_scores"]
@@ -122,7 +122,7 @@ def baseline_scores(task: Task, train: Arrays, test: Arrays, seed: int) -> dict[
     models = task.baselines(seed)
     # On data as small as these threads wait for each other: on a busy machine, two of them took
     # 17 times the processor time of one for the trees of the digits.
-    with threadpool_limits(1):
+    with one_thread():
         for name, model in models.items():
             try:
                 model.fit(*train)

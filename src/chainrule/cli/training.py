@@ -15,7 +15,7 @@ from chainrule import __version__, data, nn, storage, train, words
 from chainrule.cli.options import TrainOptions, named_optimizer
 from chainrule.cli.tasks import TASKS, Arrays, Task, baseline_scores
 from chainrule.data import Dataset, Split, Standardizer, datasets
-from chainrule.train.saving import save_model
+from chainrule.train import save_model
 
 __all__ = ["train_and_report"]
 
@@ -190,14 +190,10 @@ def configuration(dataset: Dataset, options: TrainOptions, prepared: Prepared) -
 # ---------------------------------------------------------------------- lines
 def data_line(dataset: Dataset) -> str:
     """What is learned, in one line."""
-    key = "cli.classification" if dataset.task == "classification" else "cli.regression"
-    return words.text(
-        key,
-        name=dataset.name,
-        rows=dataset.rows,
-        features=dataset.features,
-        outputs=dataset.outputs,
-    )
+    sizes = {"name": dataset.name, "rows": dataset.rows, "features": dataset.features}
+    if dataset.task == "classification":
+        return words.text("cli.classification", **sizes, outputs=dataset.outputs)
+    return words.text("cli.regression", **sizes, targets=", ".join(dataset.target_names))
 
 
 def model_line(options: TrainOptions, model: nn.MLP) -> str:

@@ -3,5 +3,14 @@
 from chainrule.engines.compile import Compiled, compile
 from chainrule.engines.diagnosis import NonFinite, first_nonfinite
 from chainrule.engines.interpret import Program
+from chainrule.engines.threads import one_thread, threads_that_pay
 
-__all__ = ["Compiled", "NonFinite", "Program", "compile", "first_nonfinite"]
+__all__ = [
+    "Compiled",
+    "NonFinite",
+    "Program",
+    "compile",
+    "first_nonfinite",
+    "one_thread",
+    "threads_that_pay",
+]

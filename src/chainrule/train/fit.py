@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule import words
 from chainrule.data.batches import batches
-from chainrule.engines import Compiled, compile
+from chainrule.engines import Compiled, compile, threads_that_pay
 from chainrule.errors import DataError, NonFiniteError, OptionError
 from chainrule.graph import Tensor, asarray, random
 from chainrule.nn import partition
@@ -135,6 +135,7 @@ def fit(
         rows=rows,
     )
     with ExitStack() as stack:
+        stack.enter_context(threads_that_pay(step.graph(*_first_arguments(run, costs, data, size))))
         observers = list(callbacks)
         if progress:
             observers.append(stack.enter_context(ProgressBar()))
@@ -160,6 +161,12 @@ def _checked_options(rows: int, epochs: int, batch_size: int | None) -> int:
     if batch_size is not None and batch_size < 1:
         raise OptionError("train.batch_size", batch_size=batch_size)
     return rows if batch_size is None else min(batch_size, rows)
+
+
+def _first_arguments(run: Run, cost: Cost, data: Any, size: int) -> tuple[Any, ...]:
+    """Arguments of a step of full size."""
+    key = random.key(0) if cost.takes_key else None
+    return run.model, run.optimizer_state, taken(data, np.arange(size)), key, run.state
 
 
 # ---------------------------------------------------------------------- one epoch

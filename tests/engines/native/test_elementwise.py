@@ -54,6 +54,12 @@ def operands_of(dtypes: list[np.dtype]) -> list[np.ndarray]:
     ]
 
 
+def around_powers_of_two(dtype: np.dtype) -> np.ndarray:
+    """Floats on both sides of the limits of every integer type."""
+    powers = 2.0 ** np.arange(65)
+    return np.concatenate([s * f * powers for s in (1, -1) for f in (0.8, 1, 1.3)]).astype(dtype)
+
+
 def arity(name: str) -> int:
     return len(TABLE[name].check.domain)
 
@@ -94,9 +100,9 @@ def test_cast_to_every_number_type(source: np.dtype) -> None:
         (x,) = operands_of([source])
         if source.kind == "f" and dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            # The limits as floats: the upper one may round up to what does not fit.
-            low, high = float(limits.min) - 1, float(limits.max) + 1
-            x = x[(x > max(low, float(limits.min))) & (x < high)]
+            x = np.concatenate([x, around_powers_of_two(source)])
+            # 2³¹ - 1 is no float32: it becomes 2³¹, which does not fit.
+            x = x[(x >= float(limits.min)) & (x < float(limits.max) + 1)]
         with np.errstate(all="ignore"):
             wanted = x.astype(dtype)
         kernel = Kernel("cast", [source], {"dtype": dtype})

@@ -63,7 +63,10 @@ def table_cases():
         if op.family != "elementwise":
             for i, example in enumerate(op.check.examples):
                 kinds = [*example.kinds, *[""] * (len(example.specs) - len(example.kinds))]
-                inputs = [drawn(s, k, seed=j) for j, (s, k) in enumerate(zip(example.specs, kinds))]
+                inputs = [
+                    drawn(s, k, seed=j)
+                    for j, (s, k) in enumerate(zip(example.specs, kinds, strict=True))
+                ]
                 yield pytest.param(op, inputs, example.attributes, id=f"{op.name}-{i}")
             continue
         for dtype in ("float32", "float64", "int64", "bool"):
