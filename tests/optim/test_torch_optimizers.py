@@ -102,6 +102,13 @@ CASES: list[tuple[str, dict[str, Any], Callable[..., Any], dict[str, Any]]] = [
         torch.optim.AdamW,
         {"lr": 0.1, "betas": (0.9, 0.5), "amsgrad": True},
     ),
+    ("rprop", {}, torch.optim.Rprop, {}),
+    (
+        "rprop",
+        {"learning_rate": 0.1, "shrink": 0.3, "grow": 1.5, "smallest": 0.5, "largest": 2.0},
+        torch.optim.Rprop,
+        {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.05, 0.2)},
+    ),
     ("adamax", {}, torch.optim.Adamax, {}),
     (
         "adamax",

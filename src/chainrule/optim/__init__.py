@@ -31,6 +31,7 @@ from chainrule.optim.protocol import (
     set_learning_rate,
 )
 from chainrule.optim.rmsprop import rmsprop, scale_by_rms
+from chainrule.optim.rprop import rprop
 from chainrule.optim.scale import scale_by_learning_rate
 from chainrule.optim.schedule import Schedule, join, scale_by_schedule, schedule
 from chainrule.optim.schedules import (
@@ -83,6 +84,7 @@ __all__ = [
     "polynomial",
     "reduce_on_plateau",
     "rmsprop",
+    "rprop",
     "scale_by_adagrad",
     "scale_by_adam",
     "scale_by_adamax",
