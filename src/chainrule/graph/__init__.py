@@ -42,6 +42,6 @@ __all__ = [
     "reshape", "roll", "round", "scan", "scatter_add", "sigmoid", "sign", "simplify", "sin",
     "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
     "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tile",
-    "transpose", "triangular_solve", "tril", "triu", "var", "verify", "where", "while_loop",
-    "zeros", "zeros_like",
+    "transpose", "triangular_solve", "tril", "triu", "trunc", "var", "verify", "where",
+    "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ def rprop(
     r"""Resilient backpropagation: the sign of the gradient says where, the past says how far.
 
     .. math::
-        s &\leftarrow \begin{cases} η^+ s & g_t g_{t-1} > 0 \\ η^- s & g_t g_{t-1} < 0 \end{cases} \\
+        s &\leftarrow \begin{cases} η^+ s & g_t g_{t-1} > 0 \\ η^- s & g_t g_{t-1} < 0 \end{cases}\\
         w &\leftarrow w - α\, s\, \mathrm{sign}(g_t)
 
     where ``s`` starts at 1 for every weight. After a change of sign the weight rests for one step.

@@ -263,6 +263,7 @@ RULES: dict[str, Rule] = {
     "floor_divide": floor_divide,
     "remainder": remainder,
     "floor": intrinsic("floor"),
+    "trunc": intrinsic("trunc"),
     "ceil": intrinsic("ceil"),
     "round": intrinsic("roundeven"),
     "exp": function(vmath.exp),

@@ -54,6 +54,7 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "tanh",
+    "trunc",
     "where",
 ]
 
@@ -240,6 +241,9 @@ floor = unary(
 )
 ceil = unary(
     "ceil", np.ceil, None, "The smallest integer not below ``x``", (1.5, 2.0), domain=(0.1, 0.9)
+)
+trunc = unary(
+    "trunc", np.trunc, None, "The integer next to ``x`` towards 0", (-1.5, -1.0), domain=(0.1, 0.9)
 )
 round = unary(
     "round", np.rint, None, "The nearest integer, ties to even", (2.5, 2.0), domain=(0.6, 1.4)
