@@ -55,15 +55,14 @@ class Fence:
         np.lib.stride_tricks.as_strided(memory, values.shape, steps)[:] = values
         return memory
 
-    def panels(self, values: np.ndarray, at: Panels, lanes: int) -> np.ndarray:
-        """A matrix in panels; what may not be read is NaN."""
+    def panels(self, values: np.ndarray, at: Panels) -> np.ndarray:
+        """A matrix in panels; what does not matter is NaN."""
         rows, columns = values.shape
         memory = self.empty(at.elements(columns), values.dtype)
         memory[:] = np.nan
-        for column in range(-(-columns // lanes) * lanes):
+        for column in range(columns):
             panel, within = divmod(column, at.width)
-            there = panel * at.stride + within + at.width * np.arange(rows)
-            memory[there] = values[:, column] if column < columns else 0
+            memory[panel * at.stride + within + at.width * np.arange(rows)] = values[:, column]
         return memory
 
 
@@ -97,8 +96,7 @@ class Product:
         (rows, inner), columns = a.shape, spec.columns
         memory_a = fence.strided(a, spec.a_at)
         if isinstance(spec.b_at, Panels):
-            lanes = self.target.lanes(self.dtype.itemsize)
-            memory_b = fence.panels(b, spec.b_at, lanes)
+            memory_b = fence.panels(b, spec.b_at)
         else:
             memory_b = fence.strided(b, spec.b_at)
         c = fence.empty(rows * columns, self.dtype)

@@ -31,7 +31,6 @@ from chainrule.engines.native.gemm import (
     matmul_kernel,
     scratch_elements,
 )
-from chainrule.engines.native.layout import pieces
 from chainrule.engines.native.target import Target, host
 
 from .gemm_driver import UNTOUCHED, Fence, Product, whole_numbers
@@ -39,7 +38,7 @@ from .gemm_driver import UNTOUCHED, Fence, Product, whole_numbers
 DTYPES = ("float32", "float64")
 WIDEST = (32, 16)
 MOST_ROWS = 70
-ROWS = (0, 1, 2, 3, 5, 6, 7, 11, 12, 13, 29, 64, MOST_ROWS)
+ROWS = (0, 1, 2, 3, 5, 6, 11, 13, 29, MOST_ROWS)
 COLUMNS = (1, 2, 3, 4, 5, 7, 8, 9, 10, 13, 16, 17, 24, 31, 32, 33, 47, 64, 70, 1024)
 INNER = (0, 1, 2, 3, 4, 7, 8, 9, 10, 16, 17, 31, 33, 64, 70, 301, 1024, 1025, 3000)
 
@@ -75,8 +74,8 @@ def b_layouts(inner: int, columns: int, lanes: int) -> list[Strided | Panels]:
 def random_spec(seed: int) -> tuple[MatmulSpec, Target, int]:
     """A spec, and the length of its contraction in case it is open."""
     rng = np.random.default_rng(seed)
-    columns, dtype = COLUMNS[seed % len(COLUMNS)], DTYPES[seed // len(COLUMNS) % 2]
-    inner = int(rng.choice(INNER[:-3] if columns > 100 else INNER))
+    columns, dtype = COLUMNS[seed % len(COLUMNS)], str(rng.choice(DTYPES))
+    inner = int(rng.choice(INNER[:-4] if columns > 100 else INNER))
     target = host(int(rng.choice(WIDEST)))
     lanes = target.lanes(np.dtype(dtype).itemsize)
     a_at = a_layouts(inner)[rng.integers(5)]
@@ -85,7 +84,7 @@ def random_spec(seed: int) -> tuple[MatmulSpec, Target, int]:
     return MatmulSpec(dtype, columns, fixed, a_at, b_at, int(rng.choice([1, 64]))), target, inner
 
 
-@pytest.mark.parametrize("seed", range(4 * len(COLUMNS)))
+@pytest.mark.parametrize("seed", range(3 * len(COLUMNS)))
 def test_products_are_exact_on_whole_numbers(seed: int) -> None:
     spec, target, inner = random_spec(seed)
     product, rng = Product(spec, target), np.random.default_rng(seed)
@@ -125,15 +124,13 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("columns", [9, 45])
-@pytest.mark.parametrize("inner", [0, 1, 8, 21, 24, 37])
+@pytest.mark.parametrize("inner", [0, 1, 8, 37])
 @pytest.mark.parametrize("name", PLANS)
-def test_every_plan_computes_the_same(name: str, inner: int, columns: int) -> None:
+def test_every_plan_computes_the_same(name: str, inner: int) -> None:
     plan = PLANS[name]
+    columns = plan.width if plan.form == "rows" else 45
     a_at = Strided(1, 300) if plan.form == "rows" else Strided(inner, 1)
     b_at = Strided(1, inner) if name == "dots" else Strided(columns, 1)
-    if plan.form == "rows" and columns > 9:
-        plan = replace(plan, height=1, width=columns)
     open_ended = plan.form == "rows" or plan.piece is not None
     spec = MatmulSpec("float32", columns, None if open_ended else inner, a_at, b_at)
     rng = np.random.default_rng(1)
@@ -159,7 +156,7 @@ def test_a_split_over_threads_changes_no_bit(name: str) -> None:
     a = rng.standard_normal((97, 53)).astype(spec.dtype)
     b = rng.standard_normal((53, spec.columns)).astype(spec.dtype)
     whole = product(a, b)
-    for _ in range(20):
+    for _ in range(10):
         cuts = [0, *np.sort(rng.integers(0, 98, 3)).tolist(), 97]
         split = product(a, b, list(itertools.pairwise(cuts)))
         np.testing.assert_array_equal(split, whole)
@@ -262,7 +259,7 @@ EPILOGUES = {
         MatmulSpec("float64", 13, None, Strided(1, 90), Strided(13, 1)),
         Plan("columns", 4, 3, 4, piece=8),
     ),
-    "dots": (MatmulSpec("float32", 11, 21, Strided(21, 1), Strided(1, 21)), None),
+    "dots": (MatmulSpec("float32", 5, 21, Strided(21, 1), Strided(1, 21)), None),
     "few rows": (MatmulSpec("float64", 29, 21, Strided(21, 1), Strided(1, 21), 1), None),
     "rows": (MatmulSpec("float32", 10, None, Strided(1, 90), Strided(10, 1)), None),
     "one dot": (MatmulSpec("float64", 1, 21, Strided(21, 1), Strided(1, 1)), None),
@@ -273,6 +270,8 @@ EPILOGUES = {
 @pytest.mark.parametrize("name", EPILOGUES)
 def test_begin_and_finish_meet_every_element_once(name: str) -> None:
     spec, plan = EPILOGUES[name]
+    form = {"pieces": "columns", "few rows": "dots", "one dot": "dots", "one row": "rows"}
+    assert (plan or choose(spec, host())).form == form.get(name, name)
     run_with_epilogue(spec, down=False, plan=plan)
 
 
@@ -297,7 +296,9 @@ def spec_of(layout: str, inner: int | None, columns: int, rows: int = 64) -> Mat
         (spec_of("NN", 784, 128), "columns"),
         (spec_of("NT", 128, 784), "columns"),
         (spec_of("TN", None, 128, 784), "columns"),
-        (spec_of("NN", 128, 10), "dots"),
+        (spec_of("NN", 128, 10), "columns"),
+        (spec_of("NN", 128, 3), "dots"),
+        (spec_of("NN", 3, 3), "columns"),
         (spec_of("NN", 32, 1), "dots"),
         (spec_of("NT", 128, 784, 1), "dots"),
         (spec_of("TN", None, 10, 128), "rows"),
@@ -362,16 +363,3 @@ def test_code_for_other_vectors_is_well_formed(layout: str, columns: int, target
     inner = None if layout[0] == "T" else 37
     matmul_kernel(module, target, spec_of(layout, inner, columns, 100))
     llvm.parse_assembly(str(module)).verify()
-
-
-# ---------------------------------------------------------------------- pieces of a row
-@pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
-@pytest.mark.parametrize("columns", range(1, 40))
-def test_pieces_cover_a_row_once(columns: int, lanes: int) -> None:
-    covered = []
-    for piece in pieces(columns, lanes):
-        assert piece.lanes <= lanes and piece.lanes & (piece.lanes - 1) == 0
-        assert piece.live is None or piece.lanes // 2 < piece.live < piece.lanes
-        live = piece.lanes if piece.live is None else piece.live
-        covered += range(piece.first, piece.first + live)
-    assert covered == list(range(columns))

@@ -99,13 +99,14 @@ class Plan:
     piece
         The contraction is cut into pieces of this length; None: it is not cut.
     copy_a, copy_b
-        Whether an operand is copied first, to where it can be read faster.
+        Whether an operand is copied to where it can be read faster: first, or a row-major B panel
+        by panel as it is met.
     """
 
     form: str
     height: int
     width: int
-    unroll: int = 4
+    unroll: int = 2
     piece: int | None = None
     copy_a: bool = False
     copy_b: bool = False
@@ -208,7 +209,7 @@ def _dots_plan(spec: MatmulSpec, target: Target) -> Plan:
         width = min((4, 3), key=lambda width: -spec.columns % width)
     fits = (h for h in (8, 6, 4, 3, 2, 1) if h * width + min(h, width) < target.registers)
     assert isinstance(spec.b_at, Strided)
-    return Plan("dots", next(fits), width, unroll=2, copy_b=spec.b_at.row != 1)
+    return Plan("dots", next(fits), width, copy_b=spec.b_at.row != 1)
 
 
 def describe(spec: MatmulSpec, target: Target) -> str:
@@ -251,13 +252,22 @@ class Areas:
 
 def _areas(spec: MatmulSpec, plan: Plan, lanes: int) -> Areas:
     inner = plan.piece or spec.inner or 0
-    rows_of_b = Panels.packed(inner, plan.width * lanes).elements(spec.columns)
-    columns_of_b = spec.columns * _leading(inner)
     return Areas(
         ROWS * partial_width(spec.columns, lanes) if plan.piece else 0,
         ROWS * _leading(inner) if plan.copy_a else 0,
-        (columns_of_b if plan.form == "dots" else rows_of_b) if plan.copy_b else 0,
+        _copy_of_b(spec, plan, inner, lanes) if plan.copy_b else 0,
     )
+
+
+def _copy_of_b(spec: MatmulSpec, plan: Plan, inner: int, lanes: int) -> int:
+    if plan.form == "dots":
+        return spec.columns * _leading(inner)
+    panels = Panels.packed(inner, plan.width * lanes)
+    return panels.stride if _row_major(spec.b_at) else panels.elements(spec.columns)
+
+
+def _row_major(at: Strided | Panels) -> bool:
+    return isinstance(at, Strided) and at.col == 1
 
 
 def _leading(columns: int) -> int:
@@ -332,19 +342,21 @@ def emit_matmul(
         block = _with_columns(e, block, b_copy) if areas.b else block
         by_dots(e, block, plan.height, plan.width, plan.unroll)
     else:
-        for part in _parts(e, block, plan, scratch, b_copy):
+        kept = b_copy if _row_major(spec.b_at) else None
+        first = b_copy if kept is None else None
+        for part in _parts(e, block, plan, scratch, first):
             part = _with_rows(e, part, plan.piece or part.inner, a_copy) if areas.a else part
-            by_columns(e, part, plan.height, plan.width, plan.unroll)
+            by_columns(e, part, plan.height, plan.width, plan.unroll, kept)
 
 
 def _parts(e: Emitter, block: Block, plan: Plan, partial: Value, b_copy: Value) -> Iterator[Block]:
-    """Blocks of rows and pieces of the contraction, with B in place or in panels."""
+    """Blocks of rows and pieces of the contraction, with B in place or copied."""
     if plan.piece is not None:
         for some_rows in _row_blocks(e, replace(block, partial=partial)):
             for part in _pieces(e, some_rows, plan.piece):
-                yield _with_panels(e, part, plan, plan.piece, b_copy) if plan.copy_b else part
+                yield _with_panels(e, part, plan, plan.piece, b_copy) if b_copy else part
         return
-    if plan.copy_b:
+    if b_copy:
         block = _with_panels(e, block, plan, block.inner, b_copy)
     if plan.copy_a:
         yield from _row_blocks(e, block)

@@ -46,7 +46,7 @@ class Strided:
 class Panels:
     """Columns in groups of ``width``, row after row; panel ``p`` begins at ``p * stride``.
 
-    Of the last panel the columns that exist are read, and zeros that fill up their last vector.
+    The last panel is as long as the others; what it holds beyond the last column does not matter.
     """
 
     width: int
@@ -275,7 +275,6 @@ def pack(
     else:
         for start, end, width in each_panel():
             copy(e, dtype, start, at, rows, width, end, panels.width)
-            _fill_up(e, dtype, end, rows, width, panels.width)
 
 
 def _copy_rows(
@@ -289,7 +288,7 @@ def _copy_rows(
     destination: Value,
     leading: int,
 ) -> None:
-    """Some rows, their last vector filled up with zeros."""
+    """Some rows of a row-major matrix; it writes whole vectors, also behind the last column."""
     source = at.at(e, source, row, 0, dtype)
     destination = e.at(destination, e.times(row, leading), dtype=dtype)
     for r in range(height):
@@ -297,13 +296,3 @@ def _copy_rows(
             start = e.at(source, r * at.row, piece.first, dtype=dtype)
             vector = e.load(start, dtype, piece.lanes, piece.live)
             e.store(vector, e.at(destination, r * leading, piece.first, dtype=dtype), dtype)
-
-
-def _fill_up(e: Emitter, dtype: Any, base: Value, rows: Index, columns: int, leading: int) -> None:
-    """Zeros behind the last column, up to a whole vector."""
-    last = pieces(columns, e.lanes(dtype))[-1]
-    if last.live is not None:
-        with e.loop(0, rows, name="row") as row:
-            for dead in range(last.live, last.lanes):
-                place = e.at(base, e.times(row, leading), last.first + dead, dtype=dtype)
-                e.store(zeros(dtype, 1), place, dtype)

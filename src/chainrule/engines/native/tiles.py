@@ -153,9 +153,11 @@ def contract(
         for k in range(count - whole):
             values = step(pointers, k, values)
         return list(values)
-    several = whole_steps(e, 0, count, unroll)
+    several = whole_steps(e, 0, count, unroll) if unroll > 1 else count
     carried = run(0, several, unroll, carried)
-    return run(several, count, 1, carried)[len(streams) :]
+    if unroll > 1:
+        carried = run(several, count, 1, carried)
+    return carried[len(streams) :]
 
 
 def whole_steps(e: Emitter, start: Index, stop: Index, size: int) -> Index:
@@ -165,27 +167,35 @@ def whole_steps(e: Emitter, start: Index, stop: Index, size: int) -> Index:
 
 
 # ---------------------------------------------------------------------- tiles
-def by_columns(e: Emitter, block: Block, height: int, vectors: int, unroll: int) -> None:
+def by_columns(
+    e: Emitter, block: Block, height: int, vectors: int, unroll: int, panel: Value = None
+) -> None:
     """All tiles of a block: panel by panel, and in a panel from the first row to the last.
 
-    The last rows, too few for a whole tile, are taken two and one at a time with wider tiles: a sum
-    can be added to only every few cycles, so that a tile needs about eight of them.
+    With memory for a ``panel``, the first tile keeps there what it reads of B, for the others. The
+    last rows, too few for a whole tile, are taken a few at a time with wider tiles: a sum can be
+    added to only every few cycles, so that a tile needs about eight of them.
     """
-    heights = [height] + [lower for lower in (8, 4) if lower < height]
+    lower = [lower for lower in (8, 4, 2, 1) if lower < height]
+    near = [height] + [few for few in lower if few > 2 and panel is None]
     rest = block.start
-    for lower in heights:
-        rest = whole_steps(e, rest, block.stop, lower)
+    for few in near:
+        rest = whole_steps(e, rest, block.stop, few)
     upper = replace(block, stop=rest)
     for column, b, cut in groups(e, upper, vectors):
-        for row, lower in e.steps(upper.start, upper.stop, heights, "row"):
-            emit_tile(e, replace(upper, b=b), Place(row, column, lower, cut), unroll)
-    for lower in (lower for lower in (2, 1) if lower < height):
-        stop = whole_steps(e, rest, block.stop, lower)
-        wide = vectors * max(1, 8 // (lower * vectors))
-        with e.loop(rest, stop, lower, "row") as row:
-            for column, b, cut in groups(e, block, wide):
-                place = Place(row, column, lower, cut)
-                emit_tile(e, replace(block, b=b), place, 1)
+        here, first = replace(upper, b=b), upper.start
+        if panel is not None:
+            with e.when(e.b.icmp_signed("<", e.i64(first), e.i64(rest))):
+                emit_tile(e, here, Place(first, column, height, cut), unroll, panel)
+            at = Panels.packed(0, len(cut) * e.lanes(block.dtype))
+            here, first = replace(here, b=panel, b_at=at), e.plus(first, height)
+        for row, few in e.steps(first, rest, near, "row"):
+            emit_tile(e, here, Place(row, column, few, cut), unroll)
+    for few in lower[len(near) - 1 :]:
+        stop, wide = whole_steps(e, rest, block.stop, few), max(1, 8 // (few * vectors))
+        with e.loop(rest, stop, few, "row") as row:
+            for column, b, cut in groups(e, block, vectors * wide):
+                emit_tile(e, replace(block, b=b), Place(row, column, few, cut), 1)
         rest = stop
 
 
@@ -204,16 +214,19 @@ def groups(
         yield whole * width, b, tuple(pieces(rest, lanes))
 
 
-def emit_tile(e: Emitter, block: Block, place: Place, unroll: int) -> None:
-    """One tile."""
-    dtype, filled_up = block.dtype, isinstance(block.b_at, Panels)
+def emit_tile(e: Emitter, block: Block, place: Place, unroll: int, panel: Value = None) -> None:
+    """One tile; it writes what it reads of B to ``panel``, if there is one."""
+    dtype, packed = block.dtype, isinstance(block.b_at, Panels)
+    width = len(place.pieces) * e.lanes(dtype)
 
     def step(pointers: list[Value], k: int, sums: list[Value]) -> list[Value]:
-        a, b = pointers
+        a, b, *copies = pointers
         loaded = []
         for piece in place.pieces:
             start = e.at(b, k * block.b_row, block.b_column(piece.first), dtype=dtype)
-            loaded.append(e.load(start, dtype, piece.lanes, None if filled_up else piece.live))
+            loaded.append(e.load(start, dtype, piece.lanes, None if packed else piece.live))
+            for copied in copies:
+                e.store(loaded[-1], e.at(copied, k * width + piece.first, dtype=dtype), dtype)
         result = []
         for r, row in enumerate(rowed(sums, len(loaded))):
             scalar = e.load(block.a_at.at(e, a, r, k, dtype), dtype)
@@ -224,6 +237,8 @@ def emit_tile(e: Emitter, block: Block, place: Place, unroll: int) -> None:
 
     sums = started(e, block, place)
     streams = [(block.a_row(e, place.row), block.a_at.col), (block.b, block.b_row)]
+    if panel is not None:
+        streams.append((panel, width))
     sums = contract(e, dtype, block.inner, unroll, streams, sums, step)
     ended(e, block, place, sums)
 
