@@ -7,6 +7,7 @@ the path of that module in the model (``hidden.0``), so that the reader knows *w
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from chainrule import words
 
@@ -36,6 +37,10 @@ class ChainruleError(Exception):
         self.path: tuple[str, ...] = ()
         self.raised_in: object = None  # the module whose call raised, while it passes upward
         super().__init__(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Between processes without the module, which may hold values that are still symbolic.
+        return type(self), (self.key,), {**self.__dict__, "raised_in": None}
 
     def __str__(self) -> str:
         message = words.text(self.key, **self.values)

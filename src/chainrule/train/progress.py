@@ -32,7 +32,7 @@ class ProgressBar(Callback):
             TextColumn(
                 words.text("train.epoch") + " {task.fields[epoch]:>4}/{task.fields[epochs]}"
             ),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[numbers]}"),
             TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
@@ -66,7 +66,7 @@ class ProgressBar(Callback):
         record = run.history[-1]
         hidden = ("epoch", "seconds", "rows_per_second", "learning_rate")
         numbers = [
-            f"{_label(name)} {value:.4g}" for name, value in record.items() if name not in hidden
+            f"{_label(name)} {value:.3g}" for name, value in record.items() if name not in hidden
         ]
         self._progress.update(
             self._task,
