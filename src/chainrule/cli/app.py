@@ -119,7 +119,7 @@ def make_app() -> typer.Typer:
             str(default.learning_rate), metavar="FLOAT", help=text("cli.help_learning_rate")
         ),
         epochs: str = typer.Option(
-            str(default.epochs), metavar="INT", help=text("cli.help_epochs")
+            "", metavar="INT", show_default=False, help=text("cli.help_epochs")
         ),
         batch_size: str = typer.Option(
             str(default.batch_size), metavar="INT", help=text("cli.help_batch_size")
@@ -142,7 +142,7 @@ def make_app() -> typer.Typer:
             dropout=number("--dropout", dropout),
             optimizer=optimizer,
             learning_rate=number("--learning-rate", learning_rate),
-            epochs=count("--epochs", epochs),
+            epochs=count("--epochs", epochs) if epochs else None,
             batch_size=count("--batch-size", batch_size),
             test=number("--test", test),
             validation=number("--validation", validation),

@@ -4,10 +4,11 @@ Only the reading is checked here. Whether a number makes sense is known to the r
 ``nn`` knows dropout rates, ``optim`` learning rates, ``data`` shares of rows.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from chainrule import optim
 from chainrule.errors import OptionError, suggest
@@ -15,6 +16,9 @@ from chainrule.errors import OptionError, suggest
 __all__ = ["OPTIMIZERS", "TrainOptions", "count", "layers", "named_optimizer", "number"]
 
 Value = TypeVar("Value")
+
+#: By default there are so many epochs, and at least so many steps.
+EPOCHS, STEPS = 100, 2000
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     factory.__name__: factory
@@ -42,13 +46,23 @@ class TrainOptions:
     dropout: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
-    epochs: int = 100
+    epochs: int | None = None
     batch_size: int = 64
     test: float = 0.2
     validation: float = 0.1
     seed: int = 0
     runs_dir: Path = Path("runs")
     quiet: bool = False
+
+    def planned_for(self, rows: int) -> Self:
+        """The options for so many training rows, with the number of epochs filled in.
+
+        A hundred epochs of a hundred rows are too few steps to learn anything.
+        """
+        if self.epochs is not None:
+            return self
+        steps = max(1, math.ceil(rows / max(1, self.batch_size)))
+        return replace(self, epochs=max(EPOCHS, math.ceil(STEPS / steps)))
 
 
 def named_optimizer(name: str, learning_rate: float) -> optim.Optimizer:

@@ -70,6 +70,7 @@ def train_and_report(options: TrainOptions) -> Path:
     task = TASKS[dataset.task]
     generator = np.random.default_rng(options.seed)
     prepared = prepare(dataset, options, generator)
+    options = options.planned_for(len(prepared.split.train))
     train_rows, validation_rows, test_rows = map(prepared.rows, prepared.split)
     model = nn.MLP(**architecture(dataset, options), rng=generator)
     optimizer = named_optimizer(options.optimizer, options.learning_rate)
@@ -83,7 +84,7 @@ def train_and_report(options: TrainOptions) -> Path:
             task.cost,
             train_rows,
             optimizer=optimizer,
-            epochs=options.epochs,
+            epochs=options.epochs or 0,
             batch_size=options.batch_size,
             validation=validation_rows if options.validation else None,
             metrics=task.metrics,
