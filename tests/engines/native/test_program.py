@@ -167,6 +167,17 @@ def test_shapes_and_kinds_that_meet(function):
     check(function, cr.Spec((9, 37)))
 
 
+def test_equal_layers_share_their_code():
+    def cost(model, x):
+        return (model(x) ** 2).mean()
+
+    def count(layers):
+        model = nn.MLP(16, [16] * layers, 16, rng=0)
+        return NativeProgram(cr.make_graph(cr.grad(cost), model, cr.Spec((8, 16)))).function_count
+
+    assert count(4) == count(9)
+
+
 def test_batched_products_and_their_gradients():
     a, b = cr.Spec((3, 5, 7)), cr.Spec((3, 7, 4))
     check(cr.matmul, a, b)

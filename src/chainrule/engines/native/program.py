@@ -19,7 +19,7 @@ from chainrule.engines.native.emit import (
     build,
     new_function,
 )
-from chainrule.engines.native.fuse import fuse, is_float_product
+from chainrule.engines.native.fuse import Use, fuse, is_float_product, swaps_last_axes
 from chainrule.engines.native.kernels import Loop, Region, Schedule, Single
 from chainrule.engines.native.plan import LINE, Plan, plan, reads_of, stores_of
 from chainrule.engines.native.product import emit_batch, emit_product, matrix_source
@@ -69,6 +69,8 @@ class NativeProgram:
     ----------
     schedule, plan
         What was decided; both print.
+    function_count
+        How many functions the kernels share.
     """
 
     def __init__(self, graph: Graph, target: Target | None = None) -> None:
@@ -82,8 +84,9 @@ class NativeProgram:
         #: Outputs that kernels write; the others are inputs, constants, or written twice.
         self._written = list(dict.fromkeys(r for r in self._roots if r in self.schedule.place))
         self.plan = plan(self.schedule, target, set(self._written))
-        module = _Writer(self, target).module
-        self._code = build(module, target)
+        writer = _Writer(self, target)
+        self.function_count = len(writer.functions)
+        self._code = build(writer.module, target)
         self._run = self._code.function("run", ctypes.c_void_p)
         self._arenas: list[np.ndarray] = []
         self._lock = threading.Lock()
@@ -137,7 +140,7 @@ class _Writer:
 
     def __init__(self, program: NativeProgram, target: Target) -> None:
         self.module, self.target = ir.Module("program"), target
-        self._count = 0
+        self.functions: dict[Any, Value] = {}
         function, e = new_function(self.module, "run", [POINTER], target)
         (table,) = function.args
         order = program.pointer_order()
@@ -189,36 +192,30 @@ class _Writer:
         scratch: Value,
         error: Value,
     ) -> None:
-        """One kernel as a function of the pointers that it uses, and the call of it."""
+        """A call of the kernel's function; equal kernels share one, so that depth adds no code."""
         used = list(dict.fromkeys([*reads_of(kernel, schedule), *_ordered(stored)]))
-        self._count += 1
-        name = f"kernel{self._count}"
+        key = signature(kernel, schedule, used, stored)
+        if key not in self.functions:
+            self.functions[key] = self._function(kernel, schedule, used, stored)
+        e.b.call(self.functions[key], [*(pointers[node] for node in used), scratch, error])
+
+    def _function(
+        self, kernel: Region | Single, schedule: Schedule, used: list[Node], stored: set[Node]
+    ) -> Value:
+        """A kernel as a function of pointers: those that it uses, its scratch, the error word."""
         kinds = [POINTER] * (len(used) + 2)
+        name = f"kernel{len(self.functions) + 1}"
         function, inner = new_function(self.module, name, kinds, self.target, internal=True)
         own = dict(zip(used, function.args, strict=False))
-        if isinstance(kernel, Single) and is_float_product(kernel.node):
-            a, b = (own[schedule.root(matrix_source(x))] for x in kernel.node.inputs)
-            emit_batch(inner, kernel.node, a, b, own[kernel.node], function.args[-2])
-        elif isinstance(kernel, Single):
-            node = kernel.node
-            loops.RULES[node.op.name](
-                inner,
-                own[node],
-                [own[schedule.root(x)] for x in node.inputs],
-                [x.spec for x in node.inputs],
-                node.spec,
-                node.attributes,
-                function.args[-2],
-                function.args[-1],
-            )
+        scratch, error = function.args[-2:]
+        if isinstance(kernel, Single):
+            _emit_single(inner, kernel.node, schedule, own, scratch, error)
         elif kernel.anchor is not None:
-            emit_product(inner, kernel, schedule, own, stored, 0, kernel.rows, *function.args[-2:])
+            emit_product(inner, kernel, schedule, own, stored, 0, kernel.rows, scratch, error)
         else:
-            emit_region(
-                inner, kernel, schedule.alias, own, stored, 0, kernel.rows, function.args[-1]
-            )
+            emit_region(inner, kernel, schedule.alias, own, stored, 0, kernel.rows, error)
         inner.b.ret_void()
-        e.b.call(function, [*(pointers[node] for node in used), scratch, error])
+        return function
 
     # ------------------------------------------------------------------ loops
     def _loop(
@@ -331,6 +328,43 @@ class _Writer:
         _move_state(e, bodies["body"], state, made, specs, scratch)
         b.branch(head)
         b.position_at_end(done)
+
+
+def _emit_single(
+    e: Emitter, node: Node, schedule: Schedule, own: Pointers, scratch: Value, error: Value
+) -> None:
+    if is_float_product(node):
+        a, b = (own[schedule.root(matrix_source(x))] for x in node.inputs)
+        emit_batch(e, node, a, b, own[node], scratch)
+        return
+    inputs = [own[schedule.root(x)] for x in node.inputs]
+    specs = [x.spec for x in node.inputs]
+    rule = loops.RULES[node.op.name]
+    rule(e, own[node], inputs, specs, node.spec, node.attributes, scratch, error)
+
+
+def signature(
+    kernel: Region | Single, schedule: Schedule, used: Sequence[Node], stored: set[Node]
+) -> Any:
+    """All that a kernel's code depends on: two kernels with equal signatures have the same code."""
+    place = {node: i for i, node in enumerate(used)}
+    own = {node: i for i, node in enumerate(kernel.computed)}
+
+    def operand(x: Node) -> Any:
+        use = Use(matrix_source(x), schedule.alias)
+        source = own.get(use.root), place.get(use.root)
+        return *source, use.root.spec, use.shape, swaps_last_axes(x), x.spec
+
+    def line(node: Node) -> Any:
+        attributes = tuple(sorted(node.attributes.items()))
+        target = place[node] if node in stored else None
+        return node.op.name, node.specs, attributes, tuple(map(operand, node.inputs)), target
+
+    code = tuple(map(line, kernel.computed))
+    if isinstance(kernel, Single):
+        return code
+    kinds = tuple((kernel.kind[node], node in kernel.late) for node in kernel.computed)
+    return kernel.rows, kernel.columns, kernel.anchor is not None, kinds, code
 
 
 @dataclass(frozen=True)
