@@ -10,8 +10,7 @@ checks, since a child may stand in for a tensor (a symbolic value, a shape, ``No
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.errors import PathError, ShapeError, suggest
 
@@ -27,9 +26,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TreeDef:
-    """The shape of a tree without its leaves; two trees have the same shape if these are equal."""
+class TreeDef(NamedTuple):
+    """The shape of a tree without its leaves; two trees have the same shape if these are equal.
+
+    A tuple, since every compiled step makes and compares some.
+    """
 
     kind: type | None
     names: tuple[Any, ...] = ()

@@ -67,14 +67,12 @@ class Compiled:
         variant, inputs = self._variant(*tree_flatten(arguments))
         return first_nonfinite(variant.graph, inputs)
 
-    def _variant(
-        self, leaves: Sequence[Any], definition: TreeDef
-    ) -> tuple[_Variant, list[np.ndarray]]:
+    def _variant(self, leaves: Sequence[Any], definition: TreeDef) -> tuple[_Variant, list[Any]]:
         """The variant for such arguments, traced if it is new, and all its inputs."""
         arrays = tuple(map(is_array, leaves))
         tensors = _as_tensors([x for x, a in zip(leaves, arrays, strict=True) if a])
         options = tuple(x for x, a in zip(leaves, arrays, strict=True) if not a)
-        key = (definition, arrays, tuple(t.spec for t in tensors), options)
+        key = (definition, arrays, tuple((t.shape, t.dtype) for t in tensors), options)
         variant = self._variants.get(key)
         if variant is None:
             with self._lock:
@@ -83,7 +81,7 @@ class Compiled:
                     variant = self._traced(leaves, definition, arrays, tensors)
                     self._variants[key] = variant
                     self.trace_count += 1
-        return variant, [*(t.numpy() for t in tensors), *variant.captured]
+        return variant, [*(t._array for t in tensors), *variant.captured]
 
     def _traced(
         self,
@@ -112,6 +110,8 @@ def _program(graph: Graph, engine: str) -> Callable[[Sequence[Any]], list[np.nda
 
 def _as_tensors(values: Sequence[Any]) -> list[Tensor]:
     """Arrays as tensors; Python numbers take the floating type of the arrays beside them."""
+    if not any(type(v) is float for v in values):
+        return [asarray(v) for v in values]
     types = {asarray(v).dtype for v in values if not isinstance(v, float)}
     wide = np.dtype(np.float64) in types and np.dtype(np.float32) not in types
     number = np.float64 if wide else np.float32

@@ -1,6 +1,5 @@
 """Parameters of a model by path: which are trained, which are fixed, which are shared."""
 
-import dataclasses
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -156,7 +155,7 @@ def _marked(
         fixed = definition.kind.fixed
         aux = options, change(marks, frozenset(p for p in own if p.partition(".")[0] not in fixed))
         own = set()
-    return dataclasses.replace(definition, children=tuple(children), aux=aux), frozenset(own)
+    return definition._replace(children=tuple(children), aux=aux), frozenset(own)
 
 
 def _below(name: str, paths: frozenset[str]) -> frozenset[str]:
