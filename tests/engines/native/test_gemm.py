@@ -323,17 +323,23 @@ def test_a_transposed_operand_is_copied_only_if_many_rows_use_it() -> None:
     assert not choose(spec_of("NT", 100, 100, 1), AVX2).copy_b
 
 
-def test_an_operand_is_copied_if_its_rows_crowd_the_cache() -> None:
-    crowded = choose(spec_of("TN", None, 1024, 1024), AVX2)
-    assert crowded.copy_a and crowded.copy_b
-    spacious = choose(spec_of("TN", None, 1000, 1000), AVX2)
-    assert not spacious.copy_a and not spacious.copy_b
+def test_a_row_major_operand_is_copied_if_it_is_read_often_and_lies_badly() -> None:
+    crowded, spacious, spread = (spec_of("NN", 300, n, 256) for n in (1024, 300, 1000))
+    assert choose(crowded, AVX2).copy_b and choose(spread, AVX2).copy_b
+    assert not choose(spacious, AVX2).copy_b
+    assert not choose(replace(crowded, rows=8), AVX2).copy_b
+
+
+def test_a_transposed_left_operand_is_copied_if_many_panels_read_it() -> None:
+    assert choose(spec_of("TN", None, 1000, 1000), AVX2).copy_a
+    assert not choose(spec_of("TN", None, 100, 1000), AVX2).copy_a
+    assert not choose(spec_of("NN", 100, 1000, 1000), AVX2).copy_a
 
 
 def test_only_a_long_contraction_is_cut() -> None:
     assert choose(spec_of("NN", 4096, 64), AVX2).piece is None
     assert choose(spec_of("NN", 4097, 64), AVX2).piece == 2052
-    assert choose(spec_of("TN", None, 64), AVX2).piece == 1024
+    assert choose(spec_of("TN", None, 64), AVX2).piece == 512
 
 
 def test_panels_set_the_width_of_tiles() -> None:

@@ -47,7 +47,8 @@ __all__ = [
 LINE = 64  # bytes of a cache line
 WAYS, FIRST, SECOND = 8, 64, 1024  # sets of the smallest caches that we expect: 32 and 512 KiB
 LONGEST = 4096  # a longer contraction is cut, so that a panel of B stays in the second-level cache
-OPEN = 1024  # length of the pieces where only the run knows the contraction
+PAGES = 768 << 10  # bytes of which the processor remembers where their pages lie
+OPEN = 512  # length of the pieces where only the run knows the contraction
 ROWS = 240  # rows of a block, where there are blocks: divisible by nearly all tile heights
 FEW = 12  # columns from which on vectors along the columns are full enough
 
@@ -99,14 +100,13 @@ class Plan:
     piece
         The contraction is cut into pieces of this length; None: it is not cut.
     copy_a, copy_b
-        Whether an operand is copied to where it can be read faster: first, or a row-major B panel
-        by panel as it is met.
+        Whether an operand is copied first, to where it can be read faster.
     """
 
     form: str
     height: int
     width: int
-    unroll: int = 2
+    unroll: int = 4
     piece: int | None = None
     copy_a: bool = False
     copy_b: bool = False
@@ -134,18 +134,20 @@ def _columns_plan(spec: MatmulSpec, target: Target, vectors: int) -> Plan:
     else:
         width = min(range(1, 5), key=lambda width: _cost(vectors, width, target))
     height = _height(width, target)
-    return Plan(
-        "columns",
-        height,
-        width,
-        piece=_piece(spec.inner),
-        copy_a=vectors > 4 * width and spec.a_at.row == 1 and _crowds(spec, spec.a_at.col, SECOND),
-        copy_b=isinstance(spec.b_at, Strided)
-        and (
-            spec.b_at.col != 1
-            or (spec.rows > 4 * height and _crowds(spec, spec.b_at.row, SECOND))
-            or (spec.rows > 16 * height and _crowds(spec, spec.b_at.row, FIRST))
-        ),
+    copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and vectors > 8 * width
+    copy_b = _copy_pays(spec, spec.rows / height)
+    return Plan("columns", height, width, 4, _piece(spec.inner), copy_a, copy_b)
+
+
+def _copy_pays(spec: MatmulSpec, tiles: float) -> bool:
+    """Whether to copy B, of which so many tiles, one below the other, read every panel."""
+    if isinstance(spec.b_at, Panels):
+        return False
+    if spec.b_at.col != 1:
+        return True
+    spread = spec.inner is not None and spec.inner * spec.b_at.row * spec.item > PAGES
+    return (tiles > 4 and _crowds(spec, SECOND)) or (
+        tiles > 16 and (spread or _crowds(spec, FIRST))
     )
 
 
@@ -179,9 +181,10 @@ def _piece(inner: int | None) -> int | None:
     return -(-inner // (4 * pieces)) * 4
 
 
-def _crowds(spec: MatmulSpec, stride: int, sets: int) -> bool:
-    """Whether lines so many elements apart, one a step, fall into too few sets of a cache."""
-    lines, rest = divmod(stride * spec.item, LINE)
+def _crowds(spec: MatmulSpec, sets: int) -> bool:
+    """Whether the rows of B, as far apart as they are, fall into too few sets of a cache."""
+    assert isinstance(spec.b_at, Strided)
+    lines, rest = divmod(spec.b_at.row * spec.item, LINE)
     inner = OPEN if spec.inner is None else spec.inner
     return rest == 0 and inner > WAYS * sets // min(sets, lines & -lines)
 
@@ -189,7 +192,7 @@ def _crowds(spec: MatmulSpec, stride: int, sets: int) -> bool:
 def _rows_plan(columns: int, target: Target) -> Plan:
     # A single column uses each vector of A once, straight from memory.
     height = 8 if columns == 1 else (target.registers - 1) // (columns + 1)
-    return Plan("rows", max(1, min(8, height)), columns)
+    return Plan("rows", max(1, min(8, height)), columns, unroll=2)
 
 
 def _dots_pay(spec: MatmulSpec, lanes: int, few: bool) -> bool:
@@ -209,7 +212,7 @@ def _dots_plan(spec: MatmulSpec, target: Target) -> Plan:
         width = min((4, 3), key=lambda width: -spec.columns % width)
     fits = (h for h in (8, 6, 4, 3, 2, 1) if h * width + min(h, width) < target.registers)
     assert isinstance(spec.b_at, Strided)
-    return Plan("dots", next(fits), width, copy_b=spec.b_at.row != 1)
+    return Plan("dots", next(fits), width, unroll=2, copy_b=spec.b_at.row != 1)
 
 
 def describe(spec: MatmulSpec, target: Target) -> str:
@@ -252,22 +255,13 @@ class Areas:
 
 def _areas(spec: MatmulSpec, plan: Plan, lanes: int) -> Areas:
     inner = plan.piece or spec.inner or 0
+    panels = Panels.packed(inner, plan.width * lanes).elements(spec.columns)
+    columns = spec.columns * _leading(inner)
     return Areas(
         ROWS * partial_width(spec.columns, lanes) if plan.piece else 0,
-        ROWS * _leading(inner) if plan.copy_a else 0,
-        _copy_of_b(spec, plan, inner, lanes) if plan.copy_b else 0,
+        Panels.packed(inner, plan.height).elements(ROWS) if plan.copy_a else 0,
+        (columns if plan.form == "dots" else panels) if plan.copy_b else 0,
     )
-
-
-def _copy_of_b(spec: MatmulSpec, plan: Plan, inner: int, lanes: int) -> int:
-    if plan.form == "dots":
-        return spec.columns * _leading(inner)
-    panels = Panels.packed(inner, plan.width * lanes)
-    return panels.stride if _row_major(spec.b_at) else panels.elements(spec.columns)
-
-
-def _row_major(at: Strided | Panels) -> bool:
-    return isinstance(at, Strided) and at.col == 1
 
 
 def _leading(columns: int) -> int:
@@ -334,39 +328,38 @@ def emit_matmul(
         dtype, *rows, spec.columns, length, start, spec.a_at, b, spec.b_at, finish, begin, down
     )
     areas = _areas(spec, plan, e.lanes(dtype))
-    a_copy = e.at(scratch, areas.partial, dtype=dtype) if areas.a else None
-    b_copy = e.at(scratch, areas.partial + areas.a, dtype=dtype) if areas.b else None
+    a_copy = e.at(scratch, areas.partial, dtype=dtype) if plan.copy_a else None
+    b_copy = e.at(scratch, areas.partial + areas.a, dtype=dtype) if plan.copy_b else None
     if plan.form == "rows":
         by_rows(e, block, plan.height, plan.unroll)
     elif plan.form == "dots":
-        block = _with_columns(e, block, b_copy) if areas.b else block
+        block = _with_columns(e, block, b_copy) if plan.copy_b else block
         by_dots(e, block, plan.height, plan.width, plan.unroll)
     else:
-        kept = b_copy if _row_major(spec.b_at) else None
-        first = b_copy if kept is None else None
-        for part in _parts(e, block, plan, scratch, first):
-            part = _with_rows(e, part, plan.piece or part.inner, a_copy) if areas.a else part
-            by_columns(e, part, plan.height, plan.width, plan.unroll, kept)
+        for part in _parts(e, block, plan, scratch, b_copy):
+            part = _with_a_panels(e, part, plan, a_copy) if plan.copy_a else part
+            by_columns(e, part, plan.height, plan.width, plan.unroll)
 
 
 def _parts(e: Emitter, block: Block, plan: Plan, partial: Value, b_copy: Value) -> Iterator[Block]:
-    """Blocks of rows and pieces of the contraction, with B in place or copied."""
+    """Blocks of rows and pieces of the contraction, with B in place or in panels."""
     if plan.piece is not None:
-        for some_rows in _row_blocks(e, replace(block, partial=partial)):
+        for some_rows in _row_blocks(e, plan, replace(block, partial=partial)):
             for part in _pieces(e, some_rows, plan.piece):
-                yield _with_panels(e, part, plan, plan.piece, b_copy) if b_copy else part
+                yield _with_b_panels(e, part, plan, b_copy) if plan.copy_b else part
         return
-    if b_copy:
-        block = _with_panels(e, block, plan, block.inner, b_copy)
+    if plan.copy_b:
+        block = _with_b_panels(e, block, plan, b_copy)
     if plan.copy_a:
-        yield from _row_blocks(e, block)
+        yield from _row_blocks(e, plan, block)
     else:
         yield block
 
 
-def _row_blocks(e: Emitter, block: Block) -> Iterator[Block]:
-    with e.loop(block.start, block.stop, ROWS, "block") as start:
-        stop = e.least(block.stop, e.plus(start, ROWS))
+def _row_blocks(e: Emitter, plan: Plan, block: Block) -> Iterator[Block]:
+    size = ROWS // plan.height * plan.height
+    with e.loop(block.start, block.stop, size, "block") as start:
+        stop = e.least(block.stop, e.plus(start, size))
         yield replace(block, start=start, stop=stop, a=block.a_row(e, start))
 
 
@@ -379,17 +372,18 @@ def _pieces(e: Emitter, block: Block, size: int) -> Iterator[Block]:
         yield replace(
             block,
             inner=size if equal else e.least(size, e.b.sub(e.i64(inner), k)),
-            a=block.a_at.at(e, block.a, 0, k, block.dtype),
+            a=e.at(block.a, e.times(k, block.a_step.col), dtype=block.dtype),
             b=e.at(block.b, e.times(k, block.b_row), dtype=block.dtype),
             first=e.b.icmp_signed("==", k, e.i64(0)),
             last=e.b.icmp_signed(">=", e.plus(k, size), e.i64(inner)),
         )
 
 
-def _with_panels(e: Emitter, block: Block, plan: Plan, inner: int, scratch: Value) -> Block:
+def _with_b_panels(e: Emitter, block: Block, plan: Plan, scratch: Value) -> Block:
     """B copied into panels."""
     assert isinstance(block.b_at, Strided)
-    panels = Panels.packed(inner, plan.width * e.lanes(block.dtype))
+    width = plan.width * e.lanes(block.dtype)
+    panels = Panels(width, e.times(block.inner, width))
     pack(e, block.dtype, block.b, block.b_at, block.inner, block.columns, scratch, panels)
     return replace(block, b=scratch, b_at=panels)
 
@@ -402,12 +396,13 @@ def _with_columns(e: Emitter, block: Block, scratch: Value) -> Block:
     return replace(block, b=scratch, b_at=Strided(1, leading))
 
 
-def _with_rows(e: Emitter, block: Block, inner: int, scratch: Value) -> Block:
-    """A copied so that its rows are contiguous."""
-    leading = _leading(inner)
-    count = e.b.sub(e.i64(block.stop), e.i64(block.start))
-    copy(e, block.dtype, block.a, block.a_at, count, block.inner, scratch, leading)
-    return replace(block, a=scratch, a_at=Strided(leading, 1))
+def _with_a_panels(e: Emitter, block: Block, plan: Plan, scratch: Value) -> Block:
+    """The transposed A copied into panels."""
+    assert isinstance(block.a_at, Strided)
+    panels = Panels(plan.height, e.times(block.inner, plan.height))
+    rows = e.b.sub(e.i64(block.stop), e.i64(block.start))
+    pack(e, block.dtype, block.a, block.a_at.transposed, block.inner, rows, scratch, panels)
+    return replace(block, a=scratch, a_at=panels)
 
 
 # ---------------------------------------------------------------------- the plain product

@@ -50,7 +50,7 @@ class Panels:
     """
 
     width: int
-    stride: int
+    stride: Index
 
     @classmethod
     def packed(cls, rows: int, width: int) -> "Panels":
@@ -59,7 +59,16 @@ class Panels:
 
     def elements(self, columns: int) -> int:
         """How many elements the panels of a matrix take."""
-        return -(-columns // self.width) * self.stride
+        return -(-columns // self.width) * int(self.stride)
+
+    def at(self, e: Emitter, base: Value, column: Index, dtype: Any) -> Value:
+        """A pointer to the first element of a column."""
+        if isinstance(column, int):
+            panel, within = divmod(column, self.width)
+        else:
+            panel = e.b.sdiv(column, e.i64(self.width))
+            within = e.b.sub(column, e.b.mul(panel, e.i64(self.width)))
+        return e.at(base, e.times(panel, self.stride), within, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -251,29 +260,29 @@ def pack(
     source: Value,
     at: Strided,
     rows: Index,
-    columns: int,
+    columns: Index,
     destination: Value,
     panels: Panels,
 ) -> None:
     """A ``rows x columns`` matrix as panels."""
-    whole, rest = divmod(columns, panels.width)
+    if isinstance(columns, int):
+        sizes = [panels.width] + [rest for rest in [columns % panels.width] if rest]
+    else:
+        sizes = [panels.width, 1]
 
-    def each_panel() -> Iterator[tuple[Value, Value, int]]:
-        """Source, destination and columns of the panels."""
-        for panel, _ in e.steps(0, whole, [1], "panel"):
-            start = at.at(e, source, 0, e.times(panel, panels.width), dtype)
-            yield start, e.at(destination, e.times(panel, panels.stride), dtype=dtype), panels.width
-        if rest:
-            start = at.at(e, source, 0, whole * panels.width, dtype)
-            yield start, e.at(destination, whole * panels.stride, dtype=dtype), rest
+    def parts() -> Iterator[tuple[Value, Value, int]]:
+        """Whole panels, then what is left: source, destination and columns."""
+        for column, size in e.steps(0, columns, sizes, "panel"):
+            start = at.at(e, source, 0, column, dtype)
+            yield start, panels.at(e, destination, column, dtype), size
 
     if at.col == 1:
         # A few rows at a time, so that reading follows them through all the panels.
-        for row, height in e.steps(0, rows, [8, 1], "row"):
-            for start, end, width in each_panel():
+        for row, height in e.steps(0, rows, [4, 1], "row"):
+            for start, end, width in parts():
                 _copy_rows(e, dtype, start, at, row, height, width, end, panels.width)
     else:
-        for start, end, width in each_panel():
+        for start, end, width in parts():
             copy(e, dtype, start, at, rows, width, end, panels.width)
 
 
@@ -288,11 +297,13 @@ def _copy_rows(
     destination: Value,
     leading: int,
 ) -> None:
-    """Some rows of a row-major matrix; it writes whole vectors, also behind the last column."""
+    """Some rows of a row-major matrix, by vectors of all sizes."""
     source = at.at(e, source, row, 0, dtype)
     destination = e.at(destination, e.times(row, leading), dtype=dtype)
     for r in range(height):
-        for piece in pieces(columns, e.lanes(dtype)):
-            start = e.at(source, r * at.row, piece.first, dtype=dtype)
-            vector = e.load(start, dtype, piece.lanes, piece.live)
-            e.store(vector, e.at(destination, r * leading, piece.first, dtype=dtype), dtype)
+        first = 0
+        while first < columns:
+            lanes = min(e.lanes(dtype), 1 << ((columns - first).bit_length() - 1))
+            vector = e.load(e.at(source, r * at.row, first, dtype=dtype), dtype, lanes)
+            e.store(vector, e.at(destination, r * leading, first, dtype=dtype), dtype)
+            first += lanes

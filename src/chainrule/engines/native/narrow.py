@@ -40,19 +40,19 @@ def rows_tile(
     dtype, columns = block.dtype, block.columns
 
     def step(pointers: list[Value], k: int, sums: list[Value]) -> list[Value]:
-        a = e.at(pointers[0], k * block.a_at.col, dtype=dtype)
+        a = e.at(pointers[0], k * block.a_step.col, dtype=dtype)
         b = e.at(pointers[1], k * block.b_row, dtype=dtype)
         loaded = [e.load(e.at(a, piece.first, dtype=dtype), dtype, piece.lanes) for piece in down]
         result = []
         for c, column in enumerate(rowed(sums, len(down))):
-            scalar = e.load(e.at(b, block.b_column(c), dtype=dtype), dtype)
+            scalar = e.load(e.at(b, block.b_column(e, c), dtype=dtype), dtype)
             for vector, added in zip(loaded, column, strict=True):
                 spread = e.splat(scalar, lanes_of(vector))
                 result.append(added_product(e, spread, vector, added))
         return result
 
     sums = [zeros(dtype, piece.lanes) for _ in range(columns) for piece in down]
-    streams = [(block.a_row(e, row), block.a_at.col), (block.b, block.b_row)]
+    streams = [(block.a_row(e, row), block.a_step.col), (block.b, block.b_row)]
     sums = contract(e, dtype, block.inner, unroll, streams, sums, step)
     return [list(vectors) for vectors in zip(*rowed(sums, len(down)), strict=True)]
 
@@ -77,7 +77,7 @@ def by_dots(e: Emitter, block: Block, height: int, width: int, unroll: int) -> N
     heights = [h for h in (8, 6, 4, 3, 2, 1) if h <= height and not (single and h in (6, 3))]
     widths = [width] + [rest for rest in [block.columns % width] if rest]
     for column, wide in e.steps(0, block.columns, widths, "column"):
-        b = e.at(block.b, e.times(column, block.b_column(1)), dtype=block.dtype)
+        b = e.at(block.b, e.times(column, block.b_column(e, 1)), dtype=block.dtype)
         for row, tall in e.steps(block.start, block.stop, heights, "row"):
             sums = dots_tile(e, replace(block, b=b), row, tall, wide, unroll)
             if single:
@@ -100,8 +100,8 @@ def dots_tile(
         pointers: list[Value], k: int, sums: list[Value], live: int | None = None
     ) -> list[Value]:
         a, b = (e.at(pointer, k * lanes, dtype=dtype) for pointer in pointers)
-        rows = [e.at(a, r * block.a_at.row, dtype=dtype) for r in range(height)]
-        columns = [e.at(b, block.b_column(c), dtype=dtype) for c in range(width)]
+        rows = [e.at(a, r * block.a_step.row, dtype=dtype) for r in range(height)]
+        columns = [e.at(b, block.b_column(e, c), dtype=dtype) for c in range(width)]
         xs = [e.load(pointer, dtype, lanes, live) for pointer in rows]
         ys = [e.load(pointer, dtype, lanes, live) for pointer in columns]
         pairs = [(x, y) for x in xs for y in ys]

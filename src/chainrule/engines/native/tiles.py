@@ -55,6 +55,7 @@ class Place:
 class Block:
     """Some rows of a product, and a piece of its contraction.
 
+    Panels of A are those of the transposed A: a tile's rows lie in one of them.
     ``a`` points to row ``start`` and ``b`` to row 0 of the piece. ``first`` and ``last`` are bits
     that say whether it is the first and the last piece, None where there is just one. Until the
     last one, partial sums lie in ``partial``, a row-major matrix from row ``start`` on.
@@ -66,7 +67,7 @@ class Block:
     columns: int
     inner: Index
     a: Value
-    a_at: Strided
+    a_at: Strided | Panels
     b: Value
     b_at: Strided | Panels
     finish: Finish
@@ -79,18 +80,25 @@ class Block:
     def a_row(self, e: Emitter, row: Index) -> Value:
         """A pointer to a row of A."""
         down = 0 if row is self.start else e.b.sub(e.i64(row), e.i64(self.start))
+        if isinstance(self.a_at, Panels):
+            return self.a_at.at(e, self.a, down, self.dtype)
         return self.a_at.at(e, self.a, down, 0, self.dtype)
+
+    @property
+    def a_step(self) -> Strided:
+        """From one row and column of A to the next inside a tile."""
+        return Strided(1, self.a_at.width) if isinstance(self.a_at, Panels) else self.a_at
 
     @property
     def b_row(self) -> int:
         """From one row of B to the next."""
         return self.b_at.width if isinstance(self.b_at, Panels) else self.b_at.row
 
-    def b_column(self, column: int) -> int:
+    def b_column(self, e: Emitter, column: int) -> Index:
         """From the first column of B, or of one of its panels, to another one."""
         if isinstance(self.b_at, Panels):
             panel, within = divmod(column, self.b_at.width)
-            return panel * self.b_at.stride + within
+            return e.plus(e.times(panel, self.b_at.stride), within)
         return column * self.b_at.col
 
     def begun(self, e: Emitter, place: Place) -> list[Value]:
@@ -167,35 +175,25 @@ def whole_steps(e: Emitter, start: Index, stop: Index, size: int) -> Index:
 
 
 # ---------------------------------------------------------------------- tiles
-def by_columns(
-    e: Emitter, block: Block, height: int, vectors: int, unroll: int, panel: Value = None
-) -> None:
+def by_columns(e: Emitter, block: Block, height: int, vectors: int, unroll: int) -> None:
     """All tiles of a block: panel by panel, and in a panel from the first row to the last.
 
-    With memory for a ``panel``, the first tile keeps there what it reads of B, for the others. The
-    last rows, too few for a whole tile, are taken a few at a time with wider tiles: a sum can be
-    added to only every few cycles, so that a tile needs about eight of them.
+    The last rows, too few for a whole tile, are taken two and one at a time with wider tiles: a sum
+    can be added to only every few cycles, so that a tile needs about eight of them.
     """
-    lower = [lower for lower in (8, 4, 2, 1) if lower < height]
-    near = [height] + [few for few in lower if few > 2 and panel is None]
+    heights = [height] + [few for few in (8, 4) if few < height]
     rest = block.start
-    for few in near:
+    for few in heights:
         rest = whole_steps(e, rest, block.stop, few)
-    upper = replace(block, stop=rest)
-    for column, b, cut in groups(e, upper, vectors):
-        here, first = replace(upper, b=b), upper.start
-        if panel is not None:
-            with e.when(e.b.icmp_signed("<", e.i64(first), e.i64(rest))):
-                emit_tile(e, here, Place(first, column, height, cut), unroll, panel)
-            at = Panels.packed(0, len(cut) * e.lanes(block.dtype))
-            here, first = replace(here, b=panel, b_at=at), e.plus(first, height)
-        for row, few in e.steps(first, rest, near, "row"):
+    for column, b, cut in groups(e, block, vectors):
+        here = replace(block, b=b)
+        for row, few in e.steps(block.start, rest, heights, "row"):
             emit_tile(e, here, Place(row, column, few, cut), unroll)
-    for few in lower[len(near) - 1 :]:
+    for few in (few for few in (2, 1) if few < height):
         stop, wide = whole_steps(e, rest, block.stop, few), max(1, 8 // (few * vectors))
         with e.loop(rest, stop, few, "row") as row:
             for column, b, cut in groups(e, block, vectors * wide):
-                emit_tile(e, replace(block, b=b), Place(row, column, few, cut), 1)
+                emit_tile(e, replace(block, b=b), Place(row, column, few, cut), unroll=1)
         rest = stop
 
 
@@ -207,38 +205,34 @@ def groups(
     width = vectors * lanes
     whole, rest = divmod(block.columns, width)
     for group, _ in e.steps(0, whole, [1], "group"):
-        b = e.at(block.b, e.times(group, block.b_column(width)), dtype=block.dtype)
+        b = e.at(block.b, e.times(group, block.b_column(e, width)), dtype=block.dtype)
         yield e.times(group, width), b, tuple(pieces(width, lanes))
     if rest:
-        b = e.at(block.b, block.b_column(whole * width), dtype=block.dtype)
+        b = e.at(block.b, block.b_column(e, whole * width), dtype=block.dtype)
         yield whole * width, b, tuple(pieces(rest, lanes))
 
 
-def emit_tile(e: Emitter, block: Block, place: Place, unroll: int, panel: Value = None) -> None:
-    """One tile; it writes what it reads of B to ``panel``, if there is one."""
-    dtype, packed = block.dtype, isinstance(block.b_at, Panels)
-    width = len(place.pieces) * e.lanes(dtype)
+def emit_tile(e: Emitter, block: Block, place: Place, unroll: int) -> None:
+    """One tile."""
+    dtype, inside, panels = block.dtype, block.a_step, isinstance(block.b_at, Panels)
+    columns = [block.b_column(e, piece.first) for piece in place.pieces]
 
     def step(pointers: list[Value], k: int, sums: list[Value]) -> list[Value]:
-        a, b, *copies = pointers
+        a, b = pointers
         loaded = []
-        for piece in place.pieces:
-            start = e.at(b, k * block.b_row, block.b_column(piece.first), dtype=dtype)
-            loaded.append(e.load(start, dtype, piece.lanes, None if packed else piece.live))
-            for copied in copies:
-                e.store(loaded[-1], e.at(copied, k * width + piece.first, dtype=dtype), dtype)
+        for piece, column in zip(place.pieces, columns, strict=True):
+            start = e.at(b, k * block.b_row, column, dtype=dtype)
+            loaded.append(e.load(start, dtype, piece.lanes, None if panels else piece.live))
         result = []
         for r, row in enumerate(rowed(sums, len(loaded))):
-            scalar = e.load(block.a_at.at(e, a, r, k, dtype), dtype)
+            scalar = e.load(inside.at(e, a, r, k, dtype), dtype)
             for vector, added in zip(loaded, row, strict=True):
                 spread = e.splat(scalar, lanes_of(vector))
                 result.append(added_product(e, spread, vector, added))
         return result
 
     sums = started(e, block, place)
-    streams = [(block.a_row(e, place.row), block.a_at.col), (block.b, block.b_row)]
-    if panel is not None:
-        streams.append((panel, width))
+    streams = [(block.a_row(e, place.row), inside.col), (block.b, block.b_row)]
     sums = contract(e, dtype, block.inner, unroll, streams, sums, step)
     ended(e, block, place, sums)
 
