@@ -201,11 +201,21 @@ class _Fusion:
             region = self.kernels[position]
             if isinstance(region, Region) and self._joined(region, position, node):
                 return
+        if not self._began(node, shape):
+            # It reads a transpose, or something else that a region cannot look through.
+            for operand in node.inputs:
+                self._in_memory(operand)
+            if not self._began(node, shape):
+                self._single(node)
+
+    def _began(self, node: Node, shape: Shape) -> bool:
+        """Begin a region with a node."""
         region = Region(*collapsed(shape))
         self.kernels.append(region)
-        if not self._joined(region, len(self.kernels) - 1, node):
+        joined = self._joined(region, len(self.kernels) - 1, node)
+        if not joined:
             self.kernels.pop()
-            self._single(node)
+        return joined
 
     def _first_possible(self, node: Node) -> int:
         """The earliest kernel in which everything that the node reads is there."""
@@ -277,14 +287,12 @@ class _Fusion:
         seen = {kind for kind in kinds if kind is not Kind.ONE}
         if len(seen) > 1:
             return None
-        kind = seen.pop() if seen else Kind.ONE
+        kind = next((kind for kind in seen if kind is not None), Kind.ONE)
         if kind is Kind.ONE and node.spec.size > 1:
-            kind = (
-                Kind.FULL if collapsed(node.spec.shape) == (region.rows, region.columns) else None
-            )
+            kind = Kind.FULL  # one number, repeated
         if region.anchor is not None and kind is not Kind.FULL:
             return None
-        return kind
+        return kind if _fits(region, kind, node.spec.shape) else None
 
     def _kind_of_broadcast(
         self, region: Region, position: int, node: Node, added: Additions
@@ -311,8 +319,8 @@ class _Fusion:
         if node.op.name == "scatter_add":
             fits = collapsed(node.spec.shape) == (region.rows, region.columns)
             return Kind.FULL if fits and kinds == [Kind.ROW, Kind.ROW] else None
-        fits = kinds == [Kind.FULL, Kind.ROW] and region.anchor is None
-        return Kind.ROW if fits else None
+        fits = _fits(region, Kind.FULL, node.inputs[0].spec.shape) and region.anchor is None
+        return Kind.ROW if fits and kinds == [Kind.FULL, Kind.ROW] else None
 
     def _kind_of_reduction(
         self, region: Region, position: int, node: Node, added: Additions
@@ -322,8 +330,10 @@ class _Fusion:
         (x,), axes = node.inputs, node.attributes["axes"]
         got = self._kind_of_operand(region, position, x, added)
         n = x.spec.ndim
-        if got is Kind.ONE and collapsed(x.spec.shape) == (region.rows, region.columns):
+        if got is Kind.ONE and x.spec.size > 1:
             got = Kind.FULL  # one number, repeated
+        if got is None or not _fits(region, got, x.spec.shape):
+            return None
         everything, last = tuple(range(n)), (n - 1,)
         if got is Kind.FULL and (axes == last or (axes == everything and region.rows == 1)):
             return Kind.ROW
