@@ -16,7 +16,7 @@ from chainrule.engines.native.target import Target
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
-__all__ = ["Plan", "plan", "reads_of", "stores_of"]
+__all__ = ["Plan", "bytes_of", "plan", "reads_of", "stores_of", "whole_lines"]
 
 #: Buffers begin at cache lines, and step off page multiples so that they do not share cache sets.
 LINE = 64
@@ -89,7 +89,7 @@ class _Arena:
         self.size = 0
 
     def take(self, size: int, born: int, dies: int) -> int:
-        size = -(-max(size, 1) // LINE) * LINE + LINE
+        size = whole_lines(max(size, 1)) + LINE
         begin = 0
         for low, high, first, last in sorted(self.taken):
             if last < born or first > dies:
@@ -116,7 +116,7 @@ def plan(schedule: Schedule, target: Target, given: set[Node] | None = None) -> 
     for position, kernel in enumerate(schedule.kernels):
         for node in sorted(stores[position] - given, key=lambda n: n.serial):
             last = dies.get(node, position)
-            made.offset[node] = arena.take(_bytes(node.spec), position, last)
+            made.offset[node] = arena.take(bytes_of(node.spec), position, last)
         scratch = scratch_of(kernel, target)
         if scratch:
             made.scratch[position] = arena.take(scratch, position, position)
@@ -154,8 +154,14 @@ def scratch_of(kernel: Kernel, target: Target) -> int:
         if kernel.node.op.name == "while"
         else kernel.bodies["body"].graph.output_specs
     )
-    return sum(-(-_bytes(spec) // LINE) * LINE for spec in states)
+    return sum(whole_lines(bytes_of(spec)) for spec in states)
 
 
-def _bytes(spec: Spec) -> int:
+def bytes_of(spec: Spec) -> int:
+    """Bytes of a value in memory."""
     return spec.size * spec.dtype.itemsize
+
+
+def whole_lines(size: int) -> int:
+    """A size rounded up to whole cache lines."""
+    return -(-size // LINE) * LINE

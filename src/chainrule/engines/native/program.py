@@ -21,7 +21,15 @@ from chainrule.engines.native.emit import (
 )
 from chainrule.engines.native.fuse import Use, fuse, is_float_product, swaps_last_axes
 from chainrule.engines.native.kernels import Loop, Region, Schedule, Single
-from chainrule.engines.native.plan import LINE, Plan, plan, reads_of, stores_of
+from chainrule.engines.native.plan import (
+    LINE,
+    Plan,
+    bytes_of,
+    plan,
+    reads_of,
+    stores_of,
+    whole_lines,
+)
 from chainrule.engines.native.product import emit_batch, emit_product, matrix_source
 from chainrule.engines.native.region import emit_region
 from chainrule.engines.native.target import Target, host
@@ -279,11 +287,11 @@ class _Writer:
         for place, first, spec in zip(
             state, operands[captured : captured + carried], specs, strict=False
         ):
-            _copy(e, place, first, _bytes(spec))
+            _copy(e, place, first, bytes_of(spec))
         with e.loop(0, length, name="step") as i:
             step = e.b.sub(e.i64(length - 1), i) if reverse else i
             rows = [
-                e.at(pointer, e.b.mul(step, e.i64(_bytes(spec))), dtype=np.int8)
+                e.at(pointer, e.b.mul(step, e.i64(bytes_of(spec))), dtype=np.int8)
                 for pointer, spec in zip(
                     operands[captured + carried :], inputs[captured + carried :], strict=True
                 )
@@ -294,8 +302,8 @@ class _Writer:
             for out, source, spec in zip(
                 results[carried:], made[carried:], specs[carried:], strict=True
             ):
-                at = e.at(out, e.b.mul(step, e.i64(_bytes(spec))), dtype=np.int8)
-                _copy(e, at, source, _bytes(spec))
+                at = e.at(out, e.b.mul(step, e.i64(bytes_of(spec))), dtype=np.int8)
+                _copy(e, at, source, bytes_of(spec))
             _move_state(e, body, state, made[:carried], specs[:carried], scratch)
 
     def _while(
@@ -313,7 +321,7 @@ class _Writer:
         fixed = kernel.node.attributes["body_captured"]
         specs, state = kernel.node.specs, list(results)
         for place, first, spec in zip(state, operands[ask + fixed :], specs, strict=True):
-            _copy(e, place, first, _bytes(spec))
+            _copy(e, place, first, bytes_of(spec))
         b = e.b
         head, inside, done = (b.append_basic_block(f"while.{n}") for n in ("head", "body", "end"))
         b.branch(head)
@@ -389,8 +397,8 @@ def _move_state(
     moves, offset = [], 0
     for i, (place, source, spec) in enumerate(zip(state, made, specs, strict=True)):
         if i not in body.in_place:
-            moves.append((place, source, e.at(scratch, offset, dtype=np.int8), _bytes(spec)))
-            offset += -(-_bytes(spec) // LINE) * LINE
+            moves.append((place, source, e.at(scratch, offset, dtype=np.int8), bytes_of(spec)))
+            offset += whole_lines(bytes_of(spec))
     for _, source, between, size in moves:
         _copy(e, between, source, size)
     for place, _, between, size in moves:
@@ -401,10 +409,6 @@ def _copy(e: Emitter, to: Value, source: Value, size: int) -> None:
     signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
     copy = e.declare("llvm.memmove.p0.p0.i64", signature)
     e.b.call(copy, [to, source, e.i64(size), ir.Constant(ir.IntType(1), 0)])
-
-
-def _bytes(spec: Spec) -> int:
-    return spec.size * spec.dtype.itemsize
 
 
 def _ordered(nodes: set[Node]) -> list[Node]:
