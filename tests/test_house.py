@@ -26,6 +26,7 @@ NUMERIC = {path.stem for path in HOUSE.iterdir()} - {"errors", "words"}
 GUESTS = {
     "llvmlite": {"engines"},
     "numpy": NUMERIC,
+    "platformdirs": {"engines"},
     "rich": {"cli", "train"},
     "safetensors": {"storage"},
     "scipy": {"compare", "data", "diagnose", "engines", "graph", "optim"},

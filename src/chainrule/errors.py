@@ -15,6 +15,7 @@ __all__ = [
     "ChainruleError",
     "DataError",
     "DtypeError",
+    "EngineWarning",
     "GradientError",
     "GraphError",
     "KeyNeeded",
@@ -116,3 +117,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if not near:
         return ""
     return " " + words.text("errors.did_you_mean", names=" / ".join(map(repr, near)))
+
+
+class EngineWarning(UserWarning):
+    """Something runs, but slower than it could."""

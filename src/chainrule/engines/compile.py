@@ -1,7 +1,7 @@
 """``compile``: trace a function once per shape, then run the prepared graph."""
 
-import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engines.choose import checked_engine, runs_before_compiling, threads_for
 from chainrule.engines.diagnosis import NonFinite, first_nonfinite
 from chainrule.engines.interpret import Program
-from chainrule.engines.native import Refused, native_available, native_program
-from chainrule.errors import OptionError
+from chainrule.engines.native import Refused, native_program
 from chainrule.graph.node import Graph
 from chainrule.graph.tensor import Tensor, asarray
 from chainrule.graph.trace import is_array, merged, trace
@@ -20,7 +20,10 @@ from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
 
 __all__ = ["Compiled", "compile"]
 
-ENGINES = ("auto", "interpret", "native")
+#: Seconds that a native call spends around its code: memory for results, the table of pointers.
+NATIVE_CALL = 20e-6
+
+Run = Callable[[Sequence[Any]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class _Variant:
     """A function traced for one set of shapes."""
 
     graph: Graph
-    program: Callable[[Sequence[Any]], list[np.ndarray]]
+    program: Run
     captured: tuple[np.ndarray, ...]
     output: TreeDef
 
@@ -42,9 +45,11 @@ class Compiled:
         How many times the function was traced.
     """
 
-    def __init__(self, function: Callable[..., Any], engine: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], engine: str, threads: int | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
-        self._function, self._engine = function, engine
+        self._function, self._engine, self._threads = function, engine, threads
         self._variants: dict[Any, _Variant] = {}
         self._lock = threading.Lock()
         self.trace_count = 0
@@ -96,16 +101,43 @@ class Compiled:
         names = [p for p, a in zip(definition.paths, arrays, strict=True) if a]
         traced = trace(flat, [t.spec for t in tensors], names)
         captured = tuple(t.numpy() for t in traced.captured)
-        program = _program(traced.graph, self._engine)
+        program = _program(traced.graph, self._engine, self._threads)
         return _Variant(traced.graph, program, captured, traced.output)
 
 
-def _program(graph: Graph, engine: str) -> Callable[[Sequence[Any]], list[np.ndarray]]:
-    """A graph prepared for an engine; the interpreter takes what the native engine refuses."""
+def _program(graph: Graph, engine: str, threads: int | None) -> Run:
+    """A graph prepared for an engine."""
     if engine == "native":
-        with contextlib.suppress(Refused):
-            return native_program(graph)
+        return _native(graph, threads)
+    if engine == "auto":
+        limit = runs_before_compiling(graph, NATIVE_CALL)
+        return Program(graph) if limit == math.inf else _Undecided(graph, limit, threads)
     return Program(graph)
+
+
+def _native(graph: Graph, threads: int | None) -> Run:
+    """Machine code; the interpreter takes what the native engine refuses."""
+    try:
+        return native_program(graph, threads_for(graph, threads))
+    except Refused:
+        return Program(graph)
+
+
+class _Undecided:
+    """Interprets a graph until that has cost as much as compiling it, and compiles it then."""
+
+    def __init__(self, graph: Graph, limit: float, threads: int | None) -> None:
+        self._graph, self._limit, self._threads = graph, limit, threads
+        self._runs, self._lock = 0, threading.Lock()
+        self._program: Run = Program(graph)
+
+    def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        if self._runs <= self._limit:
+            with self._lock:
+                self._runs += 1
+                if self._limit < self._runs:
+                    self._program = _native(self._graph, self._threads)
+        return self._program(arrays)
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Tensor]:
@@ -118,7 +150,9 @@ def _as_tensors(values: Sequence[Any]) -> list[Tensor]:
     return [asarray(v, number) if type(v) is float else asarray(v) for v in values]
 
 
-def compile(function: Callable[..., Any], *, engine: str = "auto") -> Compiled:
+def compile(
+    function: Callable[..., Any], *, engine: str = "auto", threads: int | None = None
+) -> Compiled:
     """A faster version of ``function``: traced once, simplified, and run as a prepared graph.
 
     Parameters
@@ -131,8 +165,13 @@ def compile(function: Callable[..., Any], *, engine: str = "auto") -> Compiled:
     engine
         ``"interpret"``: NumPy, op by op. ``"native"``: machine code made by LLVM, which takes tens
         to hundreds of milliseconds to compile and needs the extra ``chainrule[native]``; a graph
-        that holds an op without a native rule is interpreted. ``"auto"``: at present the
-        interpreter.
+        that holds an op without a native rule is interpreted. ``"auto"``: interpreted until that
+        has cost as much as compiling would, by a recorded cost model; then native. The two agree to
+        rounding, so with ``"auto"`` the last digits of a result may depend on how often the
+        function ran before.
+    threads
+        The most threads that native code runs on; by default as many as the process may use. Their
+        number does not change a bit of the result.
 
     Raises
     ------
@@ -154,8 +193,5 @@ def compile(function: Callable[..., Any], *, engine: str = "auto") -> Compiled:
     >>> step.trace_count
     1
     """
-    if engine not in ENGINES:
-        raise OptionError("engines.unknown", engine=engine, known=", ".join(ENGINES))
-    if engine == "native" and not native_available():
-        raise OptionError("engines.no_native")
-    return Compiled(function, engine)
+    checked_engine(engine)
+    return Compiled(function, engine, threads)

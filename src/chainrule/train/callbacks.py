@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from chainrule import words
 from chainrule.errors import OptionError
 from chainrule.optim import Plateau, learning_rate, reduce_on_plateau, set_learning_rate
@@ -26,7 +28,16 @@ class Callback:
         """Before the first step."""
 
     def on_step_end(self, run: Run, error: float) -> None:
-        """After every step; ``error`` is the cost of the batch before the step."""
+        """After every step; ``error`` is the cost of the batch before the step.
+
+        A callback that overrides this makes compiled code come back to Python after every step.
+        """
+
+    def on_steps_end(self, run: Run, errors: np.ndarray) -> None:
+        """After some steps, whenever Python is back from compiled code: at least every 0.1 s.
+
+        ``errors`` are the costs of these steps.
+        """
 
     def on_epoch_end(self, run: Run) -> None:
         """After every epoch; ``run.history[-1]`` is its record."""

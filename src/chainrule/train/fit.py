@@ -1,9 +1,7 @@
 """``fit``: the training loop."""
 
 import functools
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,12 +9,13 @@ import numpy as np
 
 from chainrule import words
 from chainrule.data.batches import batches
-from chainrule.engines import Compiled, compile, threads_that_pay
-from chainrule.errors import DataError, NonFiniteError, OptionError
+from chainrule.engines import Compiled, compile, repeat
+from chainrule.errors import DataError, OptionError
 from chainrule.graph import Tensor, asarray, random
 from chainrule.nn import partition
 from chainrule.optim import Optimizer, adam, current_learning_rate
 from chainrule.train.callbacks import Callback
+from chainrule.train.epoch import Epochs
 from chainrule.train.history import History
 from chainrule.train.progress import ProgressBar
 from chainrule.train.run import Run
@@ -46,6 +45,7 @@ def fit(
     shuffle: bool = True,
     progress: bool = False,
     engine: str = "auto",
+    threads: int | None = None,
     rng: Any = 0,
 ) -> tuple[Any, History]:
     """Train a model on data; return the trained model and the history.
@@ -85,6 +85,9 @@ def fit(
         Show loss, validation, throughput and time left on the terminal.
     engine
         See :func:`chainrule.compile`.
+    threads
+        The most threads to train on; by default as many as the process may use. Their number does
+        not change a bit of the result.
     rng
         Seed or generator (SPEC 7). One seed reproduces everything.
 
@@ -124,7 +127,13 @@ def fit(
     if validation is not None:
         validation, _ = prepared(validation, model, "validation")
     size = _checked_options(rows, epochs, batch_size)
-    step = compile(training_step(costs, optimizer), engine=engine)
+    step = training_step(costs, optimizer)
+
+    def repeated(state: Any, batch: Batch, key: Any) -> tuple[Any, Any]:
+        *new, error = step(*state[:2], batch, key, state[2])
+        return tuple(new), (error, _rate(new[1]))
+
+    loop = repeat(repeated, engine=engine, expected=_expected(rows, size, epochs), threads=threads)
     measure = Measure(costs, metrics or {}, engine)
     run = Run(
         model=model,
@@ -134,17 +143,19 @@ def fit(
         steps_per_epoch=-(-rows // size),
         rows=rows,
     )
+    run.attach(lambda state: loop.start(state, data))
     with ExitStack() as stack:
-        stack.enter_context(threads_that_pay(step.graph(*_first_arguments(run, costs, data, size))))
         observers = list(callbacks)
         if progress:
             observers.append(stack.enter_context(ProgressBar()))
         for observer in observers:
             observer.on_fit_begin(run)
+        passes = Epochs(run, size, generator if shuffle else None, observers)
         while run.epoch < epochs and not run.stopped:
-            order = generator if shuffle else None
             key = random.key(int(generator.integers(2**63)))
-            record = _epoch(run, step, costs, data, batches(rows, size, order), key, observers)
+            record: dict[str, Any] = passes.run_one(
+                random.split(key, run.steps_per_epoch) if costs.takes_key else None
+            )
             record.update(measure(run, data, validation))
             run.record(record)
             for observer in observers:
@@ -163,67 +174,18 @@ def _checked_options(rows: int, epochs: int, batch_size: int | None) -> int:
     return rows if batch_size is None else min(batch_size, rows)
 
 
-def _first_arguments(run: Run, cost: Cost, data: Any, size: int) -> tuple[Any, ...]:
-    """Arguments of a step of full size."""
-    key = random.key(0) if cost.takes_key else None
-    return run.model, run.optimizer_state, taken(data, np.arange(size)), key, run.state
+def _expected(rows: int, size: int, epochs: int) -> dict[int, int]:
+    """Rows of a batch → how many steps there will be with so many."""
+    whole, rest = divmod(rows, size)
+    return {size: whole * epochs, rest: epochs}
 
 
-# ---------------------------------------------------------------------- one epoch
-def _epoch(
-    run: Run,
-    step: Compiled,
-    cost: Cost,
-    data: Any,
-    order: Iterator[np.ndarray],
-    key: Tensor,
-    observers: Sequence[Callback],
-) -> dict[str, Any]:
-    """One pass through the data; returns the epoch's record."""
-    keys = (
-        random.split(key, run.steps_per_epoch) if cost.takes_key else [None] * run.steps_per_epoch
-    )
-    total, seconds = 0.0, 0.0
-    for rows, step_key in zip(order, keys, strict=True):
-        began = time.perf_counter()
-        batch = taken(data, rows)
-        arguments = (run.model, run.optimizer_state, batch, step_key, run.state)
-        model, optimizer_state, state, error = step(*arguments)
-        value = error.item()
-        if not math.isfinite(value):
-            raise _not_finite(run, step, arguments)
-        run.model, run.optimizer_state, run.state = model, optimizer_state, state
-        run.step += 1
-        total += value * len(rows)
-        seconds += time.perf_counter() - began
-        for observer in observers:
-            observer.on_step_end(run, value)
-    run.epoch += 1
-    return {
-        "epoch": run.epoch,
-        "loss": total / run.rows,
-        **_rate(run),
-        "seconds": seconds,
-        "rows_per_second": run.rows / seconds,
-    }
-
-
-def _rate(run: Run) -> dict[str, float]:
-    """The learning rate of the last step, for optimizers that have one."""
+def _rate(optimizer_state: Any) -> Any:
+    """The learning rate of the latest step, for optimizers that have one."""
     try:
-        return {"learning_rate": float(current_learning_rate(run.optimizer_state))}
+        return current_learning_rate(optimizer_state)
     except OptionError:
-        return {}
-
-
-def _not_finite(run: Run, step: Compiled, arguments: tuple[Any, ...]) -> NonFiniteError:
-    """The error for a step that gave NaN or infinity, with the value where it began."""
-    found = step.first_nonfinite(*arguments)
-    error = NonFiniteError(
-        "train.nonfinite", epoch=run.epoch + 1, step=run.step + 1, found=str(found)
-    )
-    error.model, error.history, error.found = run.model, run.history, found
-    return error
+        return None
 
 
 # ---------------------------------------------------------------------- measuring

@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from chainrule import words
 from chainrule.train.callbacks import Callback
 from chainrule.train.run import Run
@@ -54,7 +56,7 @@ class ProgressBar(Callback):
             "", total=total, epoch=0, epochs=run.epochs, numbers="", speed=""
         )
 
-    def on_step_end(self, run: Run, error: float) -> None:
+    def on_steps_end(self, run: Run, errors: np.ndarray) -> None:
         """Move the bar, but repaint only now and then."""
         now = time.perf_counter()
         if now - self._painted >= INTERVAL:

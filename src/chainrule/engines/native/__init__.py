@@ -1,23 +1,34 @@
 """The native engine: a graph as machine code, through LLVM.
 
 The stages, each a module that prints what it decided: :mod:`fuse` puts the nodes of a graph into
-kernels, :mod:`plan` gives every value its place in memory, :mod:`region`, :mod:`product` and
-:mod:`loops` write the kernels, :mod:`program` puts them together and calls the result.
+kernels, :mod:`split` divides these among threads, :mod:`plan` gives every value its place in
+memory, :mod:`region`, :mod:`product`, :mod:`row_sums` and :mod:`loops` write the kernels,
+:mod:`writer` puts them together. :mod:`program` and :mod:`training` are called from Python.
 
-Nothing here is imported before it is needed: LLVM is the extra ``chainrule[native]``.
+Nothing here is imported before it is needed: LLVM is the extra ``chainrule[native]``. Graphs that
+do the same share their code.
 """
 
 import importlib
 import importlib.util
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from chainrule.graph.node import Graph
 
-__all__ = ["Refused", "native_available", "native_program"]
+if TYPE_CHECKING:
+    from chainrule.engines.native.training import NativeLoop
+
+__all__ = ["Refused", "native_available", "native_loop", "native_program"]
+
+Compiled = TypeVar("Compiled")
+#: How many compiled graphs are kept, the latest used ones.
+KEPT = 256
 
 
 class Refused(Exception):
@@ -30,14 +41,63 @@ def native_available() -> bool:
     return importlib.util.find_spec("llvmlite") is not None
 
 
-def native_program(graph: Graph) -> Callable[[Sequence[Any]], list[np.ndarray]]:
-    """A graph compiled for this machine.
+class _Cache:
+    """What was compiled, by what it does. Two threads that ask for the same wait for one."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+        self._locks: dict[Any, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], Compiled]) -> Compiled:
+        """What is known under the key, made if it is new."""
+        with self._lock:
+            own = self._locks.setdefault(key, threading.Lock())
+        with own:
+            with self._lock:
+                if key in self._known:
+                    self._known.move_to_end(key)
+                    found: Compiled = self._known[key]
+                    return found
+            made = make()
+            with self._lock:
+                self._known[key] = made
+                if len(self._known) > KEPT:
+                    self._locks.pop(self._known.popitem(last=False)[0], None)
+            return made
+
+
+_compiled = _Cache()
+
+
+def native_program(graph: Graph, threads: int = 1) -> Callable[[Sequence[Any]], list[np.ndarray]]:
+    """A graph compiled for this machine, to run on that many threads at most.
 
     Raises
     ------
     Refused
         If the graph holds an op without a native rule.
     """
-    program = importlib.import_module("chainrule.engines.native.program")
-    compiled: Callable[[Sequence[Any]], list[np.ndarray]] = program.NativeProgram(graph)
-    return compiled
+    module = importlib.import_module("chainrule.engines.native.program")
+    program: Callable[[Sequence[Any]], list[np.ndarray]] = _compiled.get(
+        (graph, threads), lambda: module.NativeProgram(graph, threads=threads)
+    )
+    return program
+
+
+def native_loop(graph: Graph, counts: Sequence[int], threads: int) -> "NativeLoop":
+    """A training step compiled together with the loop around it.
+
+    Its inputs are so many states, arrays of a batch and values of its own (``counts``), then what
+    is fixed.
+
+    Raises
+    ------
+    Refused
+        If the graph holds an op without a native rule.
+    """
+    module = importlib.import_module("chainrule.engines.native.training")
+    loop: NativeLoop = _compiled.get(
+        (graph, *counts, threads), lambda: module.NativeLoop(graph, *counts, threads=threads)
+    )
+    return loop

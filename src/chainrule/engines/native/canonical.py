@@ -33,8 +33,11 @@ def _over_matrix(node: Node, x: Tensor) -> Node:
     axes, n = node.attributes["axes"], x.ndim
     rest = [a for a in range(n) if a not in axes]
     kept, gone = (math.prod(x.shape[a] for a in part) for part in (rest, axes))
-    if not rest:
-        return node_of(apply(node.op, x, axes=tuple(range(n))))
+    if not rest:  # every row, then the column of their results
+        if x.shape[-1] != 1:
+            x = apply(node.op, reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), axes=(1,))
+        made = apply(node.op, reshape(x, (1, x.spec.size)), axes=(1,))
+        return node_of(reshape(made, node.spec.shape))
     if list(axes) == list(range(len(axes))):  # leading axes: over the rows of a matrix
         made = apply(node.op, reshape(x, (gone, kept)), axes=(0,))
     else:

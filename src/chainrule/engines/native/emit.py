@@ -15,9 +15,23 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.target import Target
+from chainrule.engines.native.target import Target, host
 
-__all__ = ["I1", "I8", "I32", "I64", "POINTER", "VOID", "Code", "Emitter", "build", "new_function"]
+__all__ = [
+    "I1",
+    "I8",
+    "I32",
+    "I64",
+    "POINTER",
+    "VOID",
+    "Code",
+    "Emitter",
+    "build",
+    "flushed_denormals",
+    "load",
+    "new_function",
+    "object_code",
+]
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER, VOID = ir.PointerType(), ir.VoidType()
@@ -170,7 +184,7 @@ class Emitter:
     def call(self, name: str, *operands: Value, result: ir.Type | None = None) -> Value:
         """Call a function or an intrinsic by its full name."""
         kinds = [operand.type for operand in operands]
-        signature = ir.FunctionType(result or kinds[0], kinds)
+        signature = ir.FunctionType(kinds[0] if result is None else result, kinds)
         return self.b.call(self.declare(name, signature), list(operands))
 
     def intrinsic(self, name: str, *operands: Value) -> Value:
@@ -416,6 +430,30 @@ def new_function(
     return function, Emitter(ir.IRBuilder(function.append_basic_block("entry")), target)
 
 
+@contextmanager
+def flushed_denormals(e: Emitter) -> Iterator[None]:
+    """Code in which results too small to be normal become zero: they cost a hundred times as much.
+
+    Only for code that is straight from here to the end of the block, where the mode is put back.
+    Processors other than x86 and ARM keep their mode.
+    """
+    if "+sse2" in e.target.features.split(","):
+        place, before = e.b.alloca(I32), e.b.alloca(I32)
+        e.call("llvm.x86.sse.stmxcsr", before, result=VOID)
+        both = ir.Constant(I32, 0x8040)  # results that are not normal, and operands that are not
+        e.b.store(e.b.or_(e.b.load(before, typ=I32), both), place)
+        e.call("llvm.x86.sse.ldmxcsr", place, result=VOID)
+        yield
+        e.call("llvm.x86.sse.ldmxcsr", before, result=VOID)
+    elif "+neon" in e.target.features.split(","):
+        old = e.call("llvm.aarch64.get.fpcr", result=I64)
+        e.call("llvm.aarch64.set.fpcr", e.b.or_(old, e.i64(1 << 24)), result=VOID)
+        yield
+        e.call("llvm.aarch64.set.fpcr", old, result=VOID)
+    else:
+        yield
+
+
 class Code:
     """Machine code of a module; keeps it alive as long as one of its functions may be called."""
 
@@ -428,7 +466,12 @@ class Code:
 
 
 def build(module: ir.Module, target: Target) -> Code:
-    """Compile a module.
+    """Compile a module."""
+    return load(object_code(module, target))
+
+
+def object_code(module: ir.Module, target: Target) -> bytes:
+    """A module as an object file.
 
     The IR arrives vectorised and unrolled, so LLVM's optimiser is left out: it adds compile time
     and no speed. The code generator runs at level 2: level 0 keeps nothing in registers.
@@ -440,6 +483,16 @@ def build(module: ir.Module, target: Target) -> Code:
     module.data_layout = str(machine.target_data)
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    engine = llvm.create_mcjit_compiler(parsed, machine)
+    code: bytes = machine.emit_object(parsed)
+    return code
+
+
+def load(code: bytes) -> Code:
+    """The functions of an object file, ready to be called."""
+    host()  # LLVM has to know this machine
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    empty = llvm.parse_assembly("")
+    engine = llvm.create_mcjit_compiler(empty, machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return Code(engine, parsed)
+    return Code(engine, empty)

@@ -16,56 +16,26 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.engines.native.canonical import REDUCTIONS, canonical
 from chainrule.engines.native.kernels import Kernel, Kind, Loop, Region, Schedule, Single
+from chainrule.engines.native.nodes import (
+    collapsed,
+    domain_of,
+    is_float_product,
+    picks_one_per_row,
+    reduces_rows,
+    sources_of,
+    swaps_last_axes,
+)
 from chainrule.graph.apply import pick
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.spec import Shape
 from chainrule.graph.tensor import node_of
 
-__all__ = [
-    "REDUCTIONS",
-    "Use",
-    "collapsed",
-    "fuse",
-    "is_float_product",
-    "operands_of",
-    "outside_kind",
-    "picks_one_per_row",
-    "swaps_last_axes",
-]
+__all__ = ["Use", "fuse", "operands_of", "outside_kind"]
 
 #: How many regions after the first possible one are tried.
 REACH = 12
 
 Additions = dict[Node, Kind]
-
-
-def collapsed(shape: Shape) -> tuple[int, int]:
-    """A shape as rows and columns: the last axis is the columns."""
-    return math.prod(shape[:-1]), shape[-1] if shape else 1
-
-
-def swaps_last_axes(node: Node) -> bool:
-    """Whether a node is the transpose of a matrix (or of a batch of them)."""
-    if node.op.name != "transpose":
-        return False
-    axes = node.attributes["axes"]
-    n = len(axes)
-    return n >= 2 and tuple(axes) == (*range(n - 2), n - 1, n - 2)
-
-
-def is_float_product(node: Node) -> bool:
-    """Whether a node is a matrix product of floating numbers, which has kernels of its own."""
-    return node.op.name == "matmul" and node.spec.is_float
-
-
-def picks_one_per_row(node: Node) -> bool:
-    """Whether a gather takes, or a scatter fills, one element of every row (a one-hot mask)."""
-    if node.op.name not in ("gather", "scatter_add"):
-        return False
-    whole = node.inputs[0].spec.shape if node.op.name == "gather" else node.spec.shape
-    indices = node.inputs[1].spec.shape
-    rows, _ = collapsed(whole)
-    return len(whole) == node.attributes["batch"] + 1 and math.prod(indices) == rows > 0
 
 
 def fuse(graph: Graph) -> Schedule:
@@ -115,7 +85,7 @@ class _Fusion:
         if name == "constant":
             self.outside.add(node)
         elif name == "reshape":
-            self._in_memory_unless_placed(node.inputs[0])
+            self._in_memory_if_virtual(node.inputs[0])
             self.alias[node] = node.inputs[0]
         elif name == "pick":
             self._pick(node)
@@ -125,11 +95,12 @@ class _Fusion:
             self._begin(Region(*collapsed(node.spec.shape), anchor=node), node, Kind.FULL)
         elif node.op.family == "elementwise":
             self._meet_elementwise(node)
+        elif reduces_rows(node):
+            self._begin(Region(1, node.spec.size, anchor=node), node, Kind.FULL)
         elif name in REDUCTIONS:
-            self._join_or_begin(node, node.inputs[0].spec.shape)
+            self._meet_reduction(node)
         elif picks_one_per_row(node):
-            whole = node.inputs[0] if name == "gather" else node
-            self._join_or_begin(node, whole.spec.shape)
+            self._meet_pick(node)
         elif name in ("scan", "while"):
             self._loop(node)
         else:
@@ -140,31 +111,44 @@ class _Fusion:
         if node.spec.size > 1 and all(self._is_early(root) for root in roots):
             self.waiting.add(node)
         else:
-            self._join_or_begin(node, node.spec.shape)
+            self._join_or_begin(node)
+
+    def _meet_reduction(self, node: Node) -> None:
+        if Use(node.inputs[0], self.alias).root in self.waiting:
+            self.waiting.add(node)
+        else:
+            self._join_or_begin(node)
+
+    def _meet_pick(self, node: Node) -> None:
+        if node.op.name == "gather":
+            self._join_or_begin(node)
+        elif all(self._is_early(Use(x, self.alias).root) for x in node.inputs):
+            self.waiting.add(node)  # a one-hot row costs less than to read it
+        else:
+            self._join_or_begin(node)
 
     def _is_early(self, root: Node) -> bool:
         if root in self.virtual:
             return self._is_early(Use(root.inputs[0], self.alias).root)
         return root in self.outside or root in self.waiting
 
-    def _in_memory_unless_placed(self, node: Node) -> None:
+    def _in_memory_if_virtual(self, node: Node) -> None:
         root = Use(node, self.alias).root if node.op.name != "broadcast_to" else node
-        if root in self.waiting or root in self.virtual:
+        if root in self.virtual:
             self._in_memory(root)
 
     # ------------------------------------------------------------------ kernels of their own
     def _begin(self, region: Region, node: Node, kind: Kind) -> None:
-        """A region that starts from a matrix product."""
-        for operand in node.inputs:
-            self._in_memory(operand.inputs[0] if swaps_last_axes(operand) else operand)
+        """A region that starts from a product, or from the sum of the rows of a matrix."""
+        for source in sources_of(node):
+            self._in_memory(source)
         region.kind[node] = kind
         self.kernels.append(region)
         self.place[node] = len(self.kernels) - 1
 
     def _single(self, node: Node) -> None:
-        for operand in node.inputs:
-            transposed = is_float_product(node) and swaps_last_axes(operand)
-            self._in_memory(operand.inputs[0] if transposed else operand)
+        for source in sources_of(node):
+            self._in_memory(source)
         self.kernels.append(Single(node))
         self.place[node] = len(self.kernels) - 1
 
@@ -189,28 +173,28 @@ class _Fusion:
             return
         if node in self.waiting:
             self.waiting.discard(node)
-            self._join_or_begin(node, node.spec.shape)
+            self._join_or_begin(node)
         else:
             self.virtual.discard(node)
             self._single(node)
 
     # ------------------------------------------------------------------ joining a region
-    def _join_or_begin(self, node: Node, shape: Shape) -> None:
+    def _join_or_begin(self, node: Node) -> None:
         first = self._first_possible(node)
         for position in range(first, min(first + REACH, len(self.kernels))):
             region = self.kernels[position]
             if isinstance(region, Region) and self._joined(region, position, node):
                 return
-        if not self._began(node, shape):
+        if not self._began(node):
             # It reads a transpose, or something else that a region cannot look through.
             for operand in node.inputs:
                 self._in_memory(operand)
-            if not self._began(node, shape):
+            if not self._began(node):
                 self._single(node)
 
-    def _began(self, node: Node, shape: Shape) -> bool:
+    def _began(self, node: Node) -> bool:
         """Begin a region with a node."""
-        region = Region(*collapsed(shape))
+        region = Region(*collapsed(domain_of(node)))
         self.kernels.append(region)
         joined = self._joined(region, len(self.kernels) - 1, node)
         if not joined:
@@ -229,8 +213,7 @@ class _Fusion:
             return self._first_possible(root)
         position = self.place[root]
         kernel = self.kernels[position]
-        inside = isinstance(kernel, Region) and root not in kernel.late
-        return position if inside else position + 1
+        return position if isinstance(kernel, Region) else position + 1
 
     def _joined(self, region: Region, position: int, node: Node) -> bool:
         """Put a node (and what waits for it) into a region, if its values can be seen there."""
@@ -242,8 +225,6 @@ class _Fusion:
             region.nodes.append(new)
             if new not in self.virtual and new not in self.waiting:
                 self.place[new] = position
-            if new.op.name in REDUCTIONS and kind is not Kind.ROW:
-                region.late.add(new)
         return True
 
     def _kind_of(self, region: Region, position: int, node: Node, added: Additions) -> Kind | None:
@@ -256,6 +237,8 @@ class _Fusion:
             kind = self._kind_of_pick(region, position, node, added)
         else:
             kind = self._kind_of_elementwise(region, position, node, added)
+        if kind is Kind.ONE and (region.rows > 1 or region.anchor is not None):
+            return None  # threads share such a region; a number is computed by one of them
         if kind is not None:
             added[node] = kind
         return kind
@@ -267,8 +250,7 @@ class _Fusion:
         root = use.root
         known = added.get(root) or region.kind.get(root)
         if known is not None:
-            here = root in added or root not in region.late
-            return known if here and _fits(region, known, use.shape) else None
+            return known if _fits(region, known, use.shape) else None
         if root in self.waiting or (root in self.virtual and root.op.name == "broadcast_to"):
             kind = self._kind_of(region, position, root, added)
             return kind if kind is not None and _fits(region, kind, use.shape) else None
@@ -317,8 +299,10 @@ class _Fusion:
         """A gather reads a full value, a scatter a value per row; both an index per row."""
         kinds = [self._kind_of_operand(region, position, x, added) for x in node.inputs]
         if node.op.name == "scatter_add":
-            fits = collapsed(node.spec.shape) == (region.rows, region.columns)
-            return Kind.FULL if fits and kinds == [Kind.ROW, Kind.ROW] else None
+            one_column = region.anchor is not None and region.columns == 1  # vectors run down it
+            fits = collapsed(node.spec.shape) == (region.rows, region.columns) and not one_column
+            picks = kinds[0] in (Kind.ROW, Kind.ONE) and kinds[1] is Kind.ROW
+            return Kind.FULL if fits and picks else None
         fits = _fits(region, Kind.FULL, node.inputs[0].spec.shape) and region.anchor is None
         return Kind.ROW if fits and kinds == [Kind.FULL, Kind.ROW] else None
 
@@ -334,14 +318,7 @@ class _Fusion:
             got = Kind.FULL  # one number, repeated
         if got is None or not _fits(region, got, x.spec.shape):
             return None
-        everything, last = tuple(range(n)), (n - 1,)
-        if got is Kind.FULL and (axes == last or (axes == everything and region.rows == 1)):
-            return Kind.ROW
-        if got is Kind.FULL and axes == everything[:-1] and n > 1:
-            return Kind.COLUMN
-        if got in (Kind.FULL, Kind.ROW) and axes == everything:
-            return Kind.ONE
-        return None
+        return Kind.ROW if got is Kind.FULL and axes == (n - 1,) else None
 
 
 def _fits(region: Region, kind: Kind, shape: Shape) -> bool:

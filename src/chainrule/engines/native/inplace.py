@@ -2,7 +2,7 @@
 
 A step of a scan makes a new state from the old one. Where the old one is last read by the very loop
 nest that makes the new one, and element by element, the new one is written over it: parameters and
-the optimizer's moments are never copied.
+the optimizer's moments are never copied. Nor is a state that no step changes, such as a rate.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,8 @@ def updated_in_place(
     found: dict[int, Node] = {}
     for i, (old, new) in enumerate(zip(states, outputs, strict=False)):
         once = outputs.count(new) == 1 and old not in outputs
-        if once and new in body.place and _may_overwrite(body, old, new, reads):
+        changed = once and new in body.place and _may_overwrite(body, old, new, reads)
+        if new is old or changed:
             found[i] = new
     return found
 
@@ -49,9 +50,9 @@ def _may_overwrite(body: Schedule, old: Node, new: Node, reads: Sequence[Sequenc
 
 def _element_by_element(kernel: Kernel, old: Node, new: Node, body: Schedule) -> bool:
     """Whether the kernel reads an element of ``old`` only to make the same element of ``new``."""
-    if not isinstance(kernel, Region) or new in kernel.late:
+    if not isinstance(kernel, Region):
         return False
-    if kernel.anchor is not None and old in map(body.root, kernel.anchor.inputs):
+    if kernel.anchor is not None and old in body.sources(kernel.anchor):
         return False
     if kernel.anchor is None and sweeps_of(kernel, body.alias).count > 1:
         return False

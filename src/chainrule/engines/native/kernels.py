@@ -2,10 +2,12 @@
 
 :class:`Region`
     Elementwise nodes and reductions over one domain of ``rows × columns``, in one pass over the
-    rows. With an ``anchor`` it is the epilogue of a matrix product: every register tile of the
-    product runs through the nodes before it is stored.
+    rows. With an ``anchor`` it is the epilogue of a matrix product, or of the sum of a matrix's
+    rows: what is in registers runs through the nodes before it is stored.
 :class:`Single`
     One node that has a loop of its own: gather, cumulative sum, Cholesky, …
+:class:`Pack`
+    An operand of a product, copied to where the product reads it faster.
 :class:`Loop`
     A ``scan`` or a ``while``: its body is a list of kernels again.
 
@@ -16,9 +18,10 @@ per column, or for all.
 from dataclasses import dataclass, field
 from enum import Enum
 
+from chainrule.engines.native.nodes import sources_of, swaps_last_axes
 from chainrule.graph.node import Graph, Node
 
-__all__ = ["Kernel", "Kind", "Loop", "Region", "Schedule", "Single"]
+__all__ = ["Kernel", "Kind", "Loop", "Pack", "Region", "Schedule", "Single"]
 
 
 class Kind(Enum):
@@ -39,13 +42,11 @@ class Region:
     rows, columns
         The domain; the last axis of the nodes' shape is the columns.
     anchor
-        The matrix product whose result the region starts from, if there is one.
+        The matrix product, or the reduction of a matrix's rows, that the region starts from.
     nodes
         What is computed, in order.
     kind
         How each node and each input is seen.
-    late
-        Reductions across rows: complete only after the last row, so not read in this region.
     """
 
     rows: int
@@ -53,7 +54,6 @@ class Region:
     anchor: Node | None = None
     nodes: list[Node] = field(default_factory=list)
     kind: dict[Node, Kind] = field(default_factory=dict)
-    late: set[Node] = field(default_factory=set)
 
     @property
     def computed(self) -> list[Node]:
@@ -79,6 +79,41 @@ class Single:
 
     def __str__(self) -> str:
         return f"{self.node.op.name} {self.node.specs[0]!r}"
+
+
+@dataclass(eq=False)
+class Pack:
+    """An operand of products is copied into panels: once for all threads, which share the work.
+
+    Attributes
+    ----------
+    operand
+        The right-hand side as products see it: a matrix, or the transpose of one.
+    source
+        The node whose memory holds it.
+    made
+        Stands for the copy.
+    width
+        Columns of a panel.
+    """
+
+    operand: Node
+    source: Node
+    made: Node
+    width: int
+
+    @property
+    def lines(self) -> int:
+        """Rows of the matrix in memory, which threads share."""
+        return self.operand.spec.shape[1 if swaps_last_axes(self.operand) else 0]
+
+    @property
+    def computed(self) -> list[Node]:
+        """The copy."""
+        return [self.made]
+
+    def __str__(self) -> str:
+        return f"pack {self.operand!r} into panels of {self.width} columns"
 
 
 @dataclass(eq=False)
@@ -111,7 +146,7 @@ class Loop:
         return f"{self.node.op.name}\n{inner}"
 
 
-Kernel = Region | Single | Loop
+Kernel = Region | Single | Pack | Loop
 
 
 @dataclass(eq=False)
@@ -128,12 +163,25 @@ class Schedule:
         Nodes that are the same memory as another node: reshaped, or picked twice.
     place
         Node → the kernel that stores it, if anyone needs it in memory.
+    packed
+        Product → the copy of its right-hand side that it reads.
+    panels
+        Nodes that lie in panels of so many columns, not row by row.
     """
 
     graph: Graph
     kernels: list[Kernel]
     alias: dict[Node, Node]
     place: dict[Node, Kernel]
+    packed: dict[Node, Pack] = field(default_factory=dict)
+    panels: dict[Node, int] = field(default_factory=dict)
+
+    def sources(self, node: Node) -> list[Node]:
+        """The nodes in memory that a kernel reads for a node."""
+        found = [self.root(x) for x in sources_of(node)]
+        if node in self.packed:
+            found[1] = self.packed[node].made
+        return found
 
     def root(self, node: Node) -> Node:
         """The node whose memory holds a node's value."""

@@ -1,17 +1,21 @@
 """The memory plan: where every value that some kernel stores has its place.
 
 Outputs of the graph are written where the caller wants them. Everything else lies in one arena; two
-values share memory if the one is dead before the other is born.
+values share memory if the one is dead a segment before the other is born, so that no thread can
+still be reading what another overwrites.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainrule.engines.native.fuse import is_float_product, operands_of
+from chainrule.engines.native.fuse import operands_of
 from chainrule.engines.native.inplace import updated_in_place
-from chainrule.engines.native.kernels import Kernel, Loop, Region, Schedule, Single
+from chainrule.engines.native.kernels import Kernel, Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.loops import SCRATCH
-from chainrule.engines.native.product import matrix_source, product_scratch
+from chainrule.engines.native.nodes import is_float_product
+from chainrule.engines.native.product import product_scratch
 from chainrule.engines.native.region import keeps_rows, sweeps_of, width_of
+from chainrule.engines.native.split import Share, overwrites, segments
 from chainrule.engines.native.target import Target
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
@@ -28,26 +32,35 @@ class Plan:
 
     Attributes
     ----------
+    stores
+        For each kernel the nodes that it writes.
+    segment
+        For each kernel its segment; threads meet between two segments.
     offset
         Node → where its value begins.
-    scratch
-        Position of a kernel → where its scratch begins.
     bodies
         (Position of a loop, name of the body) → the plan of the body.
-    body_scratch
+    body_offset
         The same → where the arena of the body begins.
+    moves_offset
+        Position of a loop → where states lie while they change places.
     in_place
-        Position of a loop → the states that are overwritten, with the nodes of their new values.
+        The states of this body that are overwritten, with the nodes of their new values.
     size
         Bytes of the arena.
+    scratch
+        Bytes that every thread needs for itself while it runs a kernel.
     """
 
+    stores: list[set[Node]] = field(default_factory=list)
+    segment: list[int] = field(default_factory=list)
     offset: dict[Node, int] = field(default_factory=dict)
-    scratch: dict[int, int] = field(default_factory=dict)
     bodies: dict[tuple[int, str], "Plan"] = field(default_factory=dict)
-    body_scratch: dict[tuple[int, str], int] = field(default_factory=dict)
-    in_place: dict[int, dict[int, Node]] = field(default_factory=dict)
+    body_offset: dict[tuple[int, str], int] = field(default_factory=dict)
+    moves_offset: dict[int, int] = field(default_factory=dict)
+    in_place: dict[int, Node] = field(default_factory=dict)
     size: int = 0
+    scratch: int = 0
 
 
 def reads_of(kernel: Kernel, schedule: Schedule) -> list[Node]:
@@ -55,12 +68,11 @@ def reads_of(kernel: Kernel, schedule: Schedule) -> list[Node]:
     if isinstance(kernel, Region):
         reads = operands_of(kernel.nodes, schedule.alias, set(kernel.computed))
         if kernel.anchor is not None:
-            reads += [schedule.root(matrix_source(x)) for x in kernel.anchor.inputs]
+            reads += schedule.sources(kernel.anchor)
         return list(dict.fromkeys(reads))
-    inputs = kernel.node.inputs
-    if kernel.node.op.name == "matmul":
-        inputs = tuple(map(matrix_source, inputs))
-    return list(dict.fromkeys(schedule.root(x) for x in inputs))
+    if isinstance(kernel, Pack):
+        return [kernel.source]
+    return list(dict.fromkeys(schedule.sources(kernel.node)))
 
 
 def stores_of(schedule: Schedule, target: Target) -> list[set[Node]]:
@@ -72,7 +84,6 @@ def stores_of(schedule: Schedule, target: Target) -> list[set[Node]]:
     for kernel in schedule.kernels:
         if isinstance(kernel, Region):
             chosen = {n for n in kernel.computed if n in read and schedule.place[n] is kernel}
-            chosen |= kernel.late
             if kernel.anchor is None and not keeps_rows(kernel, width_of(kernel, target.lanes)):
                 chosen |= sweeps_of(kernel, schedule.alias).crossing
             stores.append(chosen)
@@ -102,59 +113,95 @@ class _Arena:
         return begin
 
 
-def plan(schedule: Schedule, target: Target, given: set[Node] | None = None) -> Plan:
-    """Place the values of a schedule; those ``given`` have a place elsewhere."""
-    given = given or set()
-    stores = stores_of(schedule, target)
-    dies: dict[Node, int] = {}
+def plan(
+    schedule: Schedule,
+    target: Target,
+    given: set[Node] | None = None,
+    states: Sequence[Node] = (),
+    fetched: Mapping[Node, Share] | None = None,
+) -> Plan:
+    """Place the values of a schedule.
+
+    Parameters
+    ----------
+    schedule, target
+        What runs, and where.
+    given
+        Nodes that have a place elsewhere.
+    states
+        Inputs of a loop's body whose new values are the first outputs.
+    fetched
+        Inputs of a training step that are gathered before its kernels run, and how threads share
+        that. They have a place in the arena.
+    """
+    reads = [reads_of(kernel, schedule) for kernel in schedule.kernels]
+    made = Plan(
+        stores=stores_of(schedule, target), in_place=updated_in_place(schedule, states, reads)
+    )
+    given = (given or set()) | set(made.in_place.values())
+    fetched, replaced = fetched or {}, overwrites(made.in_place, states)
+    made.segment = segments(schedule, reads, made.stores, replaced, fetched)
+    last = _last_segments(schedule, made, reads)
+    arena = _Arena()
+    for node in fetched:
+        made.offset[node] = arena.take(bytes_of(node.spec), 0, last.get(node, 0))
     for position, kernel in enumerate(schedule.kernels):
-        for node in reads_of(kernel, schedule):
-            dies[node] = position
-    for node in schedule.graph.outputs:
-        dies[schedule.root(node)] = len(schedule.kernels)
-    arena, made = _Arena(), Plan()
-    for position, kernel in enumerate(schedule.kernels):
-        for node in sorted(stores[position] - given, key=lambda n: n.serial):
-            last = dies.get(node, position)
-            made.offset[node] = arena.take(bytes_of(node.spec), position, last)
-        scratch = scratch_of(kernel, target)
-        if scratch:
-            made.scratch[position] = arena.take(scratch, position, position)
+        now = made.segment[position]
+        for node in sorted(made.stores[position] - given, key=lambda n: n.serial):
+            made.offset[node] = arena.take(bytes_of(node.spec), now, last.get(node, now))
         if isinstance(kernel, Loop):
-            made.in_place[position] = _in_place(kernel)
-            for name, body in kernel.bodies.items():
-                given_states = set(made.in_place[position].values()) if name == "body" else set()
-                inner = plan(body, target, given_states)
-                made.bodies[position, name] = inner
-                made.body_scratch[position, name] = arena.take(inner.size, position, position)
+            made.moves_offset[position] = arena.take(_bytes_of_states(kernel), now, now)
+            _plan_bodies(kernel, position, made, arena, target)
+        else:
+            made.scratch = max(made.scratch, whole_lines(scratch_of(kernel, schedule, target)))
     made.size = arena.size
     return made
 
 
-def _in_place(loop: Loop) -> dict[int, Node]:
-    body = loop.bodies["body"]
-    reads = [[*reads_of(kernel, body)] for kernel in body.kernels]
+def _last_segments(
+    schedule: Schedule, made: Plan, reads: Sequence[Sequence[Node]]
+) -> dict[Node, int]:
+    """The segment in which a node is last read; outputs outlive all."""
+    last: dict[Node, int] = {}
+    for number, read in zip(made.segment, reads, strict=True):
+        last.update(dict.fromkeys(read, number))
+    after_all = len(schedule.kernels)
+    last.update({schedule.root(node): after_all for node in schedule.graph.outputs})
+    return last
+
+
+def _plan_bodies(kernel: Loop, position: int, made: Plan, arena: _Arena, target: Target) -> None:
+    now = made.segment[position]
+    for name, body in kernel.bodies.items():
+        inner = plan(body, target, states=states_of(kernel) if name == "body" else ())
+        made.bodies[position, name] = inner
+        made.body_offset[position, name] = arena.take(inner.size, now, now)
+        made.scratch = max(made.scratch, inner.scratch)
+
+
+def states_of(loop: Loop) -> Sequence[Node]:
+    """The inputs of a loop's body that hold the old states."""
     first = loop.node.attributes["captured" if loop.node.op.name == "scan" else "body_captured"]
     count = loop.node.attributes.get("carried", len(loop.outputs))
-    return updated_in_place(body, body.graph.inputs[first : first + count], reads)
+    return loop.bodies["body"].graph.inputs[first : first + count]
 
 
-def scratch_of(kernel: Kernel, target: Target) -> int:
-    """Bytes of scratch that a kernel needs while it runs."""
-    if isinstance(kernel, Region):
-        return product_scratch(kernel.anchor, target) if kernel.anchor is not None else 0
-    if isinstance(kernel, Single):
-        node = kernel.node
-        if is_float_product(node):
-            return product_scratch(node, target)
-        size = SCRATCH.get(node.op.name)
-        return size([x.spec for x in node.inputs], node.spec, node.attributes) if size else 0
-    states = (
-        kernel.node.specs
-        if kernel.node.op.name == "while"
-        else kernel.bodies["body"].graph.output_specs
-    )
-    return sum(whole_lines(bytes_of(spec)) for spec in states)
+def _bytes_of_states(loop: Loop) -> int:
+    specs = loop.bodies["body"].graph.output_specs[: len(states_of(loop))]
+    return sum(whole_lines(bytes_of(spec)) for spec in specs)
+
+
+def scratch_of(kernel: Region | Single | Pack, schedule: Schedule, target: Target) -> int:
+    """Bytes of scratch that a thread needs while it runs a kernel."""
+    if isinstance(kernel, Pack):
+        return 0
+    node = kernel.anchor if isinstance(kernel, Region) else kernel.node
+    if node is None:
+        return 0
+    if is_float_product(node):
+        return product_scratch(node, schedule, target)
+    size = SCRATCH.get(node.op.name)
+    return size([x.spec for x in node.inputs], node.spec, node.attributes) if size else 0
 
 
 def bytes_of(spec: Spec) -> int:

@@ -1,48 +1,25 @@
 """Code for a region that starts from a matrix product: its register tiles run through the nodes."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chainrule.engines.native.emit import Emitter, Index, Value, lanes_of
-from chainrule.engines.native.fuse import swaps_last_axes
-from chainrule.engines.native.gemm import MatmulSpec, emit_matmul, scratch_elements
+from chainrule.engines.native.gemm import emit_matmul, scratch_elements
 from chainrule.engines.native.kernels import Region, Schedule
-from chainrule.engines.native.layout import Strided
+from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.region import Cell
 from chainrule.engines.native.target import Target
 from chainrule.graph.node import Node
 
-__all__ = ["emit_batch", "emit_product", "matrix_source", "product_scratch"]
+__all__ = ["emit_batch", "emit_product", "product_scratch", "store_chunk"]
+
+#: From so many nodes after a product on, their code stands once and runs line by line.
+LONG = 8
 
 
-def matrix_source(operand: Node) -> Node:
-    """The node that a product reads: a transpose is a way of reading."""
-    return operand.inputs[0] if swaps_last_axes(operand) else operand
-
-
-def _strides(operand: Node) -> Strided:
-    """The steps in memory to the next row and to the next column of an operand."""
-    columns = matrix_source(operand).spec.shape[-1]
-    return Strided(1, columns) if swaps_last_axes(operand) else Strided(columns, 1)
-
-
-def spec_of(node: Node) -> MatmulSpec:
-    """What is known of one product of a (batched) matrix product."""
-    a, b = node.inputs
-    return MatmulSpec(
-        dtype=node.spec.dtype,
-        columns=node.spec.shape[-1],
-        inner=a.spec.shape[-1],
-        a_at=_strides(a),
-        b_at=_strides(b),
-        rows=node.spec.shape[-2],
-    )
-
-
-def product_scratch(node: Node, target: Target) -> int:
+def product_scratch(node: Node, schedule: Schedule, target: Target) -> int:
     """Bytes of scratch for packing and partial sums."""
-    return scratch_elements(spec_of(node), target) * node.spec.dtype.itemsize
+    return scratch_elements(spec_of(node, schedule), target) * node.spec.dtype.itemsize
 
 
 def emit_product(
@@ -59,24 +36,67 @@ def emit_product(
     """The rows from ``first`` to before ``last`` of the product and of the nodes after it."""
     anchor = region.anchor
     assert anchor is not None
-    cell = Cell(e, region, schedule.alias, pointers, 1, error)
+    cell = Cell(e, region, schedule, pointers, 1, error)
 
     def finish(
         e: Emitter, tile: list[list[Value]], row: Index, column: Index, live: list[int | None]
     ) -> None:
-        for r, vectors in enumerate(tile):
-            cell.begin_row(_plus(e, row, r))
-            offset = 0
-            for value, count in zip(vectors, live, strict=True):
+        if region.columns == 1 and lanes_of(tile[0][0]) > 1:
+            _down(cell, anchor, tile[0][0], row, stored)
+            return
+        columns = list(_columns(e, column, tile[0]))
+
+        def line(row: Index, vectors: list[Value]) -> None:
+            cell.begin_row(row)
+            for value, at, count in zip(vectors, columns, live, strict=True):
                 cell.width = lanes_of(value)
-                _store_chunk(cell, anchor, value, _plus(e, column, offset), count, stored)
-                offset += cell.width
+                store_chunk(cell, anchor, value, at, count, stored)
 
-    a, b = (pointers[schedule.root(matrix_source(x))] for x in anchor.inputs)
-    emit_matmul(e, spec_of(anchor), rows=(first, last), a=a, b=b, finish=finish, scratch=scratch)
+        if len(region.nodes) < LONG:
+            for r, vectors in enumerate(tile):
+                line(_plus(e, row, r), vectors)
+        else:
+            _line_by_line(e, tile, row, line)
+
+    a, b = (pointers[x] for x in schedule.sources(anchor))
+    rows, spec = (first, last), spec_of(anchor, schedule)
+    emit_matmul(e, spec, rows=rows, a=a, b=b, finish=finish, scratch=scratch, down=True)
 
 
-def _store_chunk(
+def _down(cell: Cell, anchor: Node, value: Value, row: Index, stored: set[Node]) -> None:
+    """Rows of a single column through the nodes, as one vector: they lie side by side."""
+    cell.begin_rows(row)
+    cell.width = lanes_of(value)
+    store_chunk(cell, anchor, value, 0, None, stored)
+
+
+def _line_by_line(
+    e: Emitter, tile: list[list[Value]], row: Index, line: Callable[[Index, list[Value]], None]
+) -> None:
+    """Run ``line`` on every row of a tile in a loop, by way of the stack: its code stands once."""
+    places = []
+    for first in tile[0]:
+        with e.b.goto_entry_block():
+            places.append(e.b.alloca(first.type, size=e.i64(len(tile))))
+    for r, vectors in enumerate(tile):
+        for place, value in zip(places, vectors, strict=True):
+            e.b.store(value, e.b.gep(place, [e.i64(r)], source_etype=value.type))
+    with e.loop(0, len(tile), name="line") as r:
+        loaded = [
+            e.b.load(e.b.gep(place, [r], source_etype=first.type), typ=first.type)
+            for place, first in zip(places, tile[0], strict=True)
+        ]
+        line(e.plus(row, r), loaded)
+
+
+def _columns(e: Emitter, first: Index, vectors: list[Value]) -> Iterator[Index]:
+    """The first columns of vectors side by side."""
+    for vector in vectors:
+        yield first
+        first = _plus(e, first, lanes_of(vector))
+
+
+def store_chunk(
     cell: Cell,
     anchor: Node,
     value: Value,
@@ -93,11 +113,20 @@ def _store_chunk(
             cell.store(node, known[node], column, live)
 
 
-def emit_batch(e: Emitter, node: Node, a: Value, b: Value, out: Value, scratch: Value) -> None:
-    """One product after the other, for a batch of matrices."""
+def emit_batch(
+    e: Emitter,
+    node: Node,
+    schedule: Schedule,
+    pointers: tuple[Value, Value, Value],
+    first: Index,
+    last: Index,
+    scratch: Value,
+) -> None:
+    """The products from ``first`` to before ``last`` of a batch; pointers to A, B and C."""
     dtype, shape = node.spec.dtype, node.spec.shape
     rows, columns, inner = shape[-2], shape[-1], node.inputs[0].spec.shape[-1]
-    with e.loop(0, math.prod(shape[:-2]), name="batch") as i:
+    a, b, c = pointers
+    with e.loop(first, last, name="batch") as i:
 
         def finish(
             e: Emitter, tile: list[list[Value]], row: Index, column: Index, live: list[int | None]
@@ -109,10 +138,10 @@ def emit_batch(e: Emitter, node: Node, a: Value, b: Value, out: Value, scratch: 
                     e.store(value, e.at(start, offset, dtype=dtype), dtype, count)
                     offset += lanes_of(value)
 
-        whole = e.at(out, e.times(i, rows * columns), dtype=dtype)
+        whole = e.at(c, e.times(i, rows * columns), dtype=dtype)
         emit_matmul(
             e,
-            spec_of(node),
+            spec_of(node, schedule),
             rows=(0, rows),
             a=e.at(a, e.times(i, rows * inner), dtype=dtype),
             b=e.at(b, e.times(i, inner * columns), dtype=dtype),

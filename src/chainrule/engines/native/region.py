@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from chainrule.engines.native.canonical import REDUCTIONS
 from chainrule.engines.native.elementwise import RULES
 from chainrule.engines.native.emit import I64, Emitter, Index, Value, element_type, lanes_of
-from chainrule.engines.native.fuse import REDUCTIONS, Use, outside_kind
-from chainrule.engines.native.kernels import Kind, Region
+from chainrule.engines.native.fuse import Use, outside_kind
+from chainrule.engines.native.kernels import Kind, Region, Schedule
+from chainrule.engines.native.layout import Panels
 from chainrule.graph.node import Node
 
 __all__ = ["Cell", "Sweeps", "emit_region", "keeps_rows", "sweeps_of", "width_of"]
@@ -88,7 +90,7 @@ class Cell:
     ----------
     e
         Where to emit.
-    region, alias, pointers
+    region, schedule, pointers
         What is computed, and where values from outside lie.
     width
         Lanes of a vector.
@@ -100,19 +102,21 @@ class Cell:
         self,
         e: Emitter,
         region: Region,
-        alias: Mapping[Node, Node],
+        schedule: Schedule,
         pointers: Mapping[Node, Value],
         width: int,
         error: Value,
     ) -> None:
         self.error = error
+        self.panels = schedule.panels
         self.indices: dict[Node, Value] = {}
-        self.e, self.region, self.alias, self.pointers = e, region, alias, pointers
+        self.e, self.region, self.alias, self.pointers = e, region, schedule.alias, pointers
         self.width = width
         self.own = set(region.computed)
         self.ones: dict[Node, Value] = {}
         self.rows: dict[Node, Value] = {}
         self.row: Index = 0
+        self.down = False
         self._load_ones()
 
     def _load_ones(self) -> None:
@@ -122,7 +126,7 @@ class Cell:
                 use = Use(operand, self.alias)
                 if use.root not in self.own and self._outside_kind(use) is Kind.ONE:
                     self.ones[use.root] = self.e.load(self.pointers[use.root], use.root.spec.dtype)
-            if self.region.kind[node] is Kind.ONE and node not in self.region.late:
+            if self.region.kind[node] is Kind.ONE:
                 self.ones[node] = self._apply(node, [self.scalar(x) for x in node.inputs])
 
     def _outside_kind(self, use: Use) -> Kind:
@@ -140,7 +144,12 @@ class Cell:
     # ------------------------------------------------------------------ values
     def begin_row(self, row: Index) -> None:
         """Forget the values of the row before."""
-        self.row, self.rows, self.indices = row, {}, {}
+        self.row, self.rows, self.indices, self.down = row, {}, {}, False
+
+    def begin_rows(self, row: Index) -> None:
+        """Vectors run down a single column from this row on."""
+        self.begin_row(row)
+        self.down = True
 
     def scalar(self, operand: Node) -> Value:
         """An operand that is one number: for all, or for this row."""
@@ -159,31 +168,40 @@ class Cell:
         root, kind = self.kind_of(operand)
         if root in known:
             return known[root]
-        if kind in (Kind.ROW, Kind.ONE):
+        if kind is Kind.ONE or (kind is Kind.ROW and not self.down):
             return self.e.splat(self.scalar(operand), self.width)
+        if kind is Kind.COLUMN and self.down:
+            return self.e.splat(self.first_column(root), self.width)
         if root in self.own and kind is Kind.COLUMN:
             known[root] = self.compute(root, known, column, live)
             return known[root]
         known[root] = self.load(root, kind, column, live)
         return known[root]
 
+    def first_column(self, root: Node) -> Value:
+        """A value per column, where there is one column."""
+        return self.e.load(self.pointers[root], root.spec.dtype)
+
     def load(self, root: Node, kind: Kind, column: Index, live: int | None) -> Value:
         """A vector from memory."""
-        pointer = self.e.at(self.pointers[root], self._offset(kind), column, dtype=root.spec.dtype)
-        return self.e.load(pointer, root.spec.dtype, self.width, live)
+        return self.e.load(self._place(root, kind, column), root.spec.dtype, self.width, live)
 
     def store(self, node: Node, value: Value, column: Index, live: int | None) -> None:
         """A vector to memory."""
         kind = self.region.kind[node]
-        pointer = self.e.at(self.pointers[node], self._offset(kind), column, dtype=node.spec.dtype)
-        self.e.store(value, pointer, node.spec.dtype, live)
+        self.e.store(value, self._place(node, kind, column), node.spec.dtype, live)
 
-    def _offset(self, kind: Kind) -> Index:
+    def _place(self, node: Node, kind: Kind, column: Index) -> Value:
+        """Where the vector at a column of this row lies."""
+        e, base, dtype = self.e, self.pointers[node], node.spec.dtype
         if kind is Kind.COLUMN:
-            return 0
-        if isinstance(self.row, int):
-            return self.row * self.region.columns
-        return self.e.b.mul(self.row, self.e.i64(self.region.columns))
+            return e.at(base, column, dtype=dtype)
+        if node in self.panels:
+            panels = Panels.packed(self.region.rows, self.panels[node])
+            return e.at(
+                panels.at(e, base, column, dtype), e.times(self.row, panels.width), dtype=dtype
+            )
+        return e.at(base, e.times(self.row, self.region.columns), column, dtype=dtype)
 
     def compute(
         self, node: Node, known: dict[Node, Value], column: Index, live: int | None
@@ -269,13 +287,10 @@ class _Rows:
         self.cell, self.e, self.region = cell, cell.e, cell.region
         self.sweeps, self.stored = sweeps, stored
         self.unrolled = keeps_rows(cell.region, cell.width)
-        self.totals: dict[Node, Value] = {}
-        self.kept: dict[tuple[int, int], dict[Node, Value]] = {}
 
     def emit(self, first: Index, last: Index) -> None:
         """All rows from ``first`` to before ``last``."""
-        self._begin_totals()
-        self._columns()
+        self._columns(first)
         with self.e.loop(first, last, name="row") as row:
             self.cell.begin_row(row)
             self._load_scalars()
@@ -284,7 +299,6 @@ class _Rows:
             for sweep in range(self.sweeps.count):
                 self._sweep(sweep, chunks)
                 self._scalars(sweep)
-        self._end_totals()
 
     def _nodes(self, sweep: int, *kinds: Kind) -> list[Node]:
         return [
@@ -293,21 +307,25 @@ class _Rows:
             if self.sweeps.of[node] == sweep and self.region.kind[node] in kinds
         ]
 
-    def _columns(self) -> None:
-        """Values per column that someone else reads; this region makes them anew for every row."""
+    def _columns(self, first: Index) -> None:
+        """Values per column that someone else reads; this region makes them anew for every row.
+
+        The thread that has the first row stores them.
+        """
         nodes = [
             node
             for node in self.region.nodes
-            if self.region.kind[node] is Kind.COLUMN
-            and node in self.stored
-            and node not in self.region.late
+            if self.region.kind[node] is Kind.COLUMN and node in self.stored
         ]
-        for loop in _chunks(self.e, self.region.columns, self.cell.width) if nodes else ():
-            with loop as (column, live):
-                known: dict[Node, Value] = {}
-                for node in nodes:
-                    value = self.cell.vector(node, known, column, live)
-                    self.cell.store(node, value, column, live)
+        if not nodes:
+            return
+        with self.e.when(self.e.b.icmp_signed("==", self.e.i64(first), self.e.i64(0))):
+            for loop in _chunks(self.e, self.region.columns, self.cell.width):
+                with loop as (column, live):
+                    known: dict[Node, Value] = {}
+                    for node in nodes:
+                        value = self.cell.vector(node, known, column, live)
+                        self.cell.store(node, value, column, live)
 
     # ------------------------------------------------------------------ values per row
     def _load_scalars(self) -> None:
@@ -326,9 +344,6 @@ class _Rows:
             if node in self.stored:
                 pointer = self.e.at(self.cell.pointers[node], self.cell.row, dtype=node.spec.dtype)
                 self.e.store(self.cell.rows[node], pointer, node.spec.dtype)
-        for node in self._late(sweep):
-            if self._reads_row(node):
-                self._add_to_total(node, self.cell.scalar(node.inputs[0]))
         for node in self.region.nodes:
             if node.op.name in ("gather", "scatter_add"):
                 index, _ = self.cell.kind_of(node.inputs[1])
@@ -338,11 +353,6 @@ class _Rows:
     def _reads_row(self, node: Node) -> bool:
         return self.cell.kind_of(node.inputs[0])[1] is Kind.ROW
 
-    def _late(self, sweep: int) -> list[Node]:
-        return [
-            n for n in self.region.nodes if n in self.region.late and self.sweeps.of[n] == sweep
-        ]
-
     # ------------------------------------------------------------------ one sweep over the columns
     def _sweep(self, sweep: int, chunks: dict[int, dict[Node, Value]]) -> None:
         width, columns = self.cell.width, self.region.columns
@@ -350,7 +360,7 @@ class _Rows:
             n for n in self._nodes(sweep, Kind.ROW)
             if n.op.name in FOLDING and not self._reads_row(n)
         ]  # fmt: skip
-        if not (sums or self._nodes(sweep, Kind.FULL) or self._late(sweep)):
+        if not (sums or self._nodes(sweep, Kind.FULL)):
             return
         start = [self._neutral(node) for node in sums]
         if self.unrolled:
@@ -384,14 +394,6 @@ class _Rows:
         nodes = self._nodes(sweep, Kind.FULL)
         for node in nodes:
             known[node] = self.cell.compute(node, known, column, live)
-        for node in self._late(sweep):
-            if self._reads_row(node):
-                continue
-            x = self._masked(node, self.cell.vector(node.inputs[0], known, column, live), live)
-            if self.region.kind[node] is Kind.COLUMN:
-                self._add_to_columns(node, x, column, live)
-            else:
-                self._add_to_total(node, x)
         results = []
         for node, before in zip(sums, accumulated, strict=True):
             x = self.cell.vector(node.inputs[0], known, column, live)
@@ -414,48 +416,6 @@ class _Rows:
             return x
         return self.e.select(self.e.mask(self.cell.width, live), x, self._neutral(node))
 
-    # ------------------------------------------------------------------ reductions across rows
-    def _begin_totals(self) -> None:
-        e, width = self.e, self.cell.width
-        for node in self.region.nodes:
-            if node not in self.region.late:
-                continue
-            dtype = node.spec.dtype
-            if self.region.kind[node] is Kind.COLUMN:
-                for column in _chunks(e, self.region.columns, width):
-                    with column as (c, live):
-                        pointer = e.at(self.cell.pointers[node], c, dtype=dtype)
-                        e.store(self._neutral(node), pointer, dtype, live)
-            else:
-                scalar = self._reads_row(node)
-                start = self._neutral(node)
-                start = (
-                    e.b.extract_element(start, ir.Constant(ir.IntType(32), 0)) if scalar else start
-                )
-                self.totals[node] = e.b.alloca(start.type)
-                e.b.store(start, self.totals[node])
-
-    def _add_to_total(self, node: Node, x: Value) -> None:
-        place = self.totals[node]
-        before = self.e.b.load(place, typ=x.type)
-        self.e.b.store(combined(self.e, node.op.name, node.spec.dtype, before, x), place)
-
-    def _add_to_columns(self, node: Node, x: Value, column: Index, live: int | None) -> None:
-        dtype = node.spec.dtype
-        pointer = self.e.at(self.cell.pointers[node], column, dtype=dtype)
-        before = self.e.load(pointer, dtype, self.cell.width, live)
-        self.e.store(combined(self.e, node.op.name, dtype, before, x), pointer, dtype, live)
-
-    def _end_totals(self) -> None:
-        for node, place in self.totals.items():
-            lanes = 1 if self._reads_row(node) else self.cell.width
-            element = element_type(node.spec.dtype)
-            kind = ir.VectorType(element, lanes) if lanes > 1 else element
-            value = self.e.b.load(place, typ=kind)
-            dtype = node.spec.dtype
-            total = folded(self.e, node.op.name, dtype, value) if lanes > 1 else value
-            self.e.store(total, self.cell.pointers[node], dtype)
-
 
 def _chunks(e: Emitter, columns: int, width: int) -> list[Any]:
     """Context managers that loop over whole vectors, then emit the last, shorter one."""
@@ -475,7 +435,7 @@ def _chunks(e: Emitter, columns: int, width: int) -> list[Any]:
 def emit_region(
     e: Emitter,
     region: Region,
-    alias: Mapping[Node, Node],
+    schedule: Schedule,
     pointers: Mapping[Node, Value],
     stored: set[Node],
     first: Index,
@@ -484,9 +444,9 @@ def emit_region(
 ) -> None:
     """The rows from ``first`` to before ``last`` of a region without a product."""
     width = width_of(region, e.target.lanes)
-    cell = Cell(e, region, alias, pointers, width, error)
+    cell = Cell(e, region, schedule, pointers, width, error)
     for node in region.nodes:
-        if region.kind[node] is Kind.ONE and node not in region.late and node in stored:
+        if region.kind[node] is Kind.ONE and node in stored:
             e.store(cell.ones[node], pointers[node], node.spec.dtype)
-    if any(region.kind[node] is not Kind.ONE or node in region.late for node in region.nodes):
-        _Rows(cell, sweeps_of(region, alias), stored).emit(first, last)
+    if any(region.kind[node] is not Kind.ONE for node in region.nodes):
+        _Rows(cell, sweeps_of(region, schedule.alias), stored).emit(first, last)

@@ -1,0 +1,101 @@
+"""Compiled code, ready to be called: with memory for each run, on as many threads as are free."""
+
+import ctypes
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engines.native.barrier import barrier_bytes
+from chainrule.engines.native.emit import load
+from chainrule.engines.native.workers import run_together
+
+__all__ = ["Artifact", "Executable"]
+
+LINE = 64  # bytes of a cache line
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What remains of a graph when it is compiled; all of it can be kept in a file.
+
+    Attributes
+    ----------
+    code
+        An object file with the function ``run(table, index, count)``.
+    constants
+        Arrays that the code reads.
+    facts
+        Numbers, texts and lists of them. ``arena`` and ``scratch`` are bytes: of memory for a run,
+        and for each of its threads.
+    """
+
+    code: bytes
+    constants: Sequence[np.ndarray]
+    facts: Mapping[str, Any]
+
+
+class Executable:
+    """The function of an artifact.
+
+    Parameters
+    ----------
+    artifact
+        What was compiled.
+    threads
+        The most threads to run on.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        self._code, self._threads = load(artifact.code), threads
+        self._run = self._code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._sizes = artifact.facts["arena"], artifact.facts["scratch"] * threads
+        self._free: list[_Memory] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Run on contiguous arrays; returns whether all indices were in range."""
+        memory = self._take_memory()
+        table = np.array([_address(array) for array in (*arrays, *memory.arrays)], np.uint64)
+        run_together(self._run, _address(table), self._threads)
+        with self._lock:  # where the run was interrupted, its memory is not used again
+            self._free.append(memory)
+        return memory.all_in_range()
+
+    def _take_memory(self) -> "_Memory":
+        """Memory that no other run uses; as much exists as runs go on at the same time."""
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        return _Memory(*self._sizes, self._threads)
+
+
+class _Memory:
+    """What a run needs besides its arrays: arena, scratch, error word, barrier; in this order."""
+
+    def __init__(self, arena: int, scratch: int, threads: int) -> None:
+        self._error = np.zeros(1, np.int64)
+        meeting = _aligned(barrier_bytes(threads))
+        meeting[:] = 0
+        self.arrays = [_aligned(arena), _aligned(scratch), self._error, meeting]
+
+    def all_in_range(self) -> bool:
+        """Whether no index was out of range; forgets it."""
+        good = not self._error[0]
+        self._error[0] = 0
+        return good
+
+
+def _address(array: np.ndarray) -> int:
+    """Where an array lies; ``array.ctypes.data`` takes twice as long."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _aligned(size: int) -> np.ndarray:
+    """So many bytes from the beginning of a cache line on; not initialised."""
+    whole = np.empty(size + LINE, np.uint8)
+    skip = -whole.ctypes.data % LINE
+    return whole[skip : skip + size]

@@ -1,0 +1,109 @@
+"""How products read their operands, and the copies that some of them want first."""
+
+import numpy as np
+
+from chainrule.engines.native.emit import Emitter, Index, Value
+from chainrule.engines.native.gemm import MatmulSpec, choose
+from chainrule.engines.native.kernels import Kernel, Loop, Pack, Region, Schedule
+from chainrule.engines.native.layout import Panels, Strided, copy, pack
+from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
+from chainrule.engines.native.target import Target
+from chainrule.graph.node import Node
+from chainrule.graph.spec import Spec
+from chainrule.graph.table import TABLE
+
+__all__ = ["emit_pack", "pack_operands", "spec_of"]
+
+
+def _strides(operand: Node) -> Strided:
+    """The steps in memory to the next row and to the next column of an operand."""
+    if swaps_last_axes(operand):
+        return Strided(1, operand.inputs[0].spec.shape[-1])
+    return Strided(operand.spec.shape[-1], 1)
+
+
+def spec_of(node: Node, schedule: Schedule) -> MatmulSpec:
+    """What is known of one product of a (batched) matrix product."""
+    a, b = node.inputs
+    inner = a.spec.shape[-1]
+    width = schedule.panels.get(schedule.root(b))
+    if node in schedule.packed:
+        width = schedule.packed[node].width
+    return MatmulSpec(
+        dtype=node.spec.dtype,
+        columns=node.spec.shape[-1],
+        inner=inner,
+        a_at=_strides(a),
+        b_at=_strides(b) if width is None else Panels.packed(inner, width),
+        rows=node.spec.shape[-2],
+    )
+
+
+def pack_operands(schedule: Schedule, target: Target) -> None:
+    """Add the kernels that copy right-hand sides, each as early as it can run."""
+    copies: dict[tuple[Node, int], Pack] = {}
+    for kernel in list(schedule.kernels):
+        if isinstance(kernel, Loop):
+            for body in kernel.bodies.values():
+                pack_operands(body, target)
+        if not (isinstance(kernel, Region) and kernel.anchor and is_float_product(kernel.anchor)):
+            continue
+        product = kernel.anchor
+        width = _wanted_width(product, schedule, target)
+        if width is not None:
+            key = product.inputs[1], width
+            if key not in copies:
+                copies[key] = _pack(schedule, *key)
+            schedule.packed[product] = copies[key]
+
+
+def _wanted_width(product: Node, schedule: Schedule, target: Target) -> int | None:
+    """The width of the panels into which a product wants its right-hand side copied, if it does."""
+    spec, operand = spec_of(product, schedule), product.inputs[1]
+    chosen = choose(spec, target)
+    if chosen.form == "columns" and chosen.copy_b:
+        return chosen.width * target.lanes(spec.item)
+    if swaps_last_axes(operand) and schedule.root(operand.inputs[0]) in schedule.panels:
+        return target.lanes(spec.item)  # the other forms read rows, and there are none in memory
+    return None
+
+
+def _pack(schedule: Schedule, operand: Node, width: int) -> Pack:
+    """A kernel that copies an operand, put right after the one that makes it."""
+    inner, columns = operand.spec.shape
+    size = Panels.packed(inner, width).elements(columns)
+    # No op makes this value: the node only stands for its memory.
+    made = Node(TABLE["reshape"], (operand,), {}, (Spec((size,), operand.spec.dtype),))
+    source = operand.inputs[0] if swaps_last_axes(operand) else operand
+    kernel = Pack(operand, schedule.root(source), made, width)
+    writer: Kernel | None = schedule.place.get(kernel.source)
+    schedule.kernels.insert(0 if writer is None else schedule.kernels.index(writer) + 1, kernel)
+    schedule.place[made] = kernel
+    return kernel
+
+
+def emit_pack(
+    e: Emitter,
+    kernel: Pack,
+    schedule: Schedule,
+    source: Value,
+    made: Value,
+    first: Index,
+    last: Index,
+) -> None:
+    """The rows of the matrix in memory from ``first`` to before ``last``."""
+    dtype, (inner, columns) = kernel.operand.spec.dtype, kernel.operand.spec.shape
+    panels, at = Panels.packed(inner, kernel.width), _strides(kernel.operand)
+    if not swaps_last_axes(kernel.operand):
+        start = at.at(e, source, first, 0, dtype)
+        end = e.at(made, e.times(first, kernel.width), dtype=dtype)
+        rows = e.b.sub(e.i64(last), e.i64(first))
+        pack(e, dtype, start, at, rows, columns, end, panels)
+        return
+    wide = schedule.panels.get(kernel.source, inner)  # columns of the matrix that lie together
+    heights = [wide, inner % wide] if inner % wide else [wide]
+    for column, size in e.steps(first, last, [e.lanes(np.dtype(dtype)), 1], "column"):
+        for row, height in e.steps(0, inner, heights, "row"):
+            start = e.at(source, e.times(row, columns), e.times(column, wide), dtype=dtype)
+            end = e.at(panels.at(e, made, column, dtype), e.times(row, kernel.width), dtype=dtype)
+            copy(e, dtype, start, Strided(1, wide), height, size, end, kernel.width)

@@ -1,0 +1,152 @@
+"""How threads share the kernels, and where they wait for each other.
+
+Every thread runs the same list of kernels, each on its own part: some rows of a region or of a
+product, some columns of a sum over rows. What cannot be divided, the first thread does. Threads
+meet only where one would read what another may still be writing, or write what another may still be
+reading; between two such meetings lies a *segment*. In a network's forward pass, for example, every
+thread follows its own rows of the batch through all layers without waiting.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.engines.native.fuse import Use, outside_kind
+from chainrule.engines.native.kernels import Kernel, Kind, Loop, Pack, Region, Schedule, Single
+from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
+from chainrule.graph.node import Node
+
+__all__ = ["Share", "overwrites", "segments", "share_of", "written_by"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What threads divide: so many rows, columns or matrices of a kernel's domain."""
+
+    axis: str
+    units: int
+
+    @property
+    def grain(self) -> int:
+        """Parts are multiples of it: no cut inside of a cache line, or of a vector."""
+        return {"rows": 2, "matrices": 1}.get(self.axis, 16)
+
+
+def share_of(kernel: Kernel) -> Share | None:
+    """How a kernel is divided; None: the first thread does it."""
+    if isinstance(kernel, Region):
+        if kernel.anchor is not None and not is_float_product(kernel.anchor):
+            return Share("columns", kernel.columns)
+        return Share("rows", kernel.rows) if kernel.rows > 1 else None
+    if isinstance(kernel, Pack):
+        axis = "lines" if swaps_last_axes(kernel.operand) else "rows"
+        return Share(axis, kernel.lines)
+    if isinstance(kernel, Single) and is_float_product(kernel.node):
+        return Share("matrices", math.prod(kernel.node.spec.shape[:-2]))
+    return None
+
+
+def segments(
+    schedule: Schedule,
+    reads: Sequence[Sequence[Node]],
+    stores: Sequence[set[Node]],
+    replaced: Mapping[Node, Node],
+    fetched: Mapping[Node, Share],
+) -> list[int]:
+    """The segment of each kernel; threads meet before the first kernel of each but the first.
+
+    Parameters
+    ----------
+    schedule
+        The kernels.
+    reads, stores
+        For each kernel what it reads from memory and what it writes.
+    replaced
+        New state → the old state whose memory it takes.
+    fetched
+        Inputs that threads write just before the first kernel, and how they share that.
+    """
+    current = _Segment(schedule)
+    current.written.update(fetched)
+    numbers, number = [], 0
+    for kernel, read, stored in zip(schedule.kernels, reads, stores, strict=True):
+        if current.clashes(kernel, read, stored, replaced):
+            current, number = _Segment(schedule), number + 1
+        current.add(kernel, read, stored)
+        numbers.append(number)
+    return numbers
+
+
+class _Segment:
+    """What the kernels since the last meeting have read and written."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.kernels: list[Kernel] = []
+        self.written: dict[Node, Share | None] = {}
+        self.read: dict[Node, list[Kernel]] = {}
+
+    def add(self, kernel: Kernel, read: Sequence[Node], stored: set[Node]) -> None:
+        self.kernels.append(kernel)
+        self.written.update({node: written_by(kernel, node) for node in stored})
+        for node in read:
+            self.read.setdefault(node, []).append(kernel)
+
+    def clashes(
+        self,
+        kernel: Kernel,
+        read: Sequence[Node],
+        stored: set[Node],
+        replaced: Mapping[Node, Node],
+    ) -> bool:
+        """Whether threads have to meet before a kernel."""
+        loop = isinstance(kernel, Loop) or any(isinstance(k, Loop) for k in self.kernels)
+        if loop and (self.kernels or self.written):
+            return True
+        for node in read:
+            if node in self.written and not self._own(kernel, node, self.written[node]):
+                return True
+        for new in stored & replaced.keys():
+            readers = self.read.get(replaced[new], ())
+            if any(not self._own(reader, replaced[new], share_of(kernel)) for reader in readers):
+                return True
+        return False
+
+    def _own(self, reader: Kernel, node: Node, share: Share | None) -> bool:
+        """Whether every thread reads just the part of a node that is its own by ``share``."""
+        if share_of(reader) != share:
+            return False
+        return share is None or _reads_own_part(reader, node, self.schedule)
+
+
+def written_by(kernel: Kernel, node: Node) -> Share | None:
+    """Who writes a node: each thread its part, or (None) the first thread all of it."""
+    if isinstance(kernel, Region) and kernel.kind[node] not in (Kind.FULL, Kind.ROW):
+        return None
+    return share_of(kernel)
+
+
+def _reads_own_part(kernel: Kernel, node: Node, schedule: Schedule) -> bool:
+    """Whether a thread that computes some units of a kernel reads only these units of a node."""
+    if isinstance(kernel, Pack):
+        return not swaps_last_axes(kernel.operand)
+    if not isinstance(kernel, Region):
+        return False
+    own = set(kernel.computed)
+    uses = [Use(x, schedule.alias) for n in kernel.nodes for x in n.inputs]
+    kinds = {
+        outside_kind(kernel, use.shape) for use in uses if use.root is node and node not in own
+    }
+    if kernel.anchor is None:
+        return kinds <= {Kind.FULL, Kind.ROW}
+    sources = schedule.sources(kernel.anchor)
+    if not is_float_product(kernel.anchor):
+        return kinds <= {Kind.FULL} and node not in sources
+    left, right = (source is node for source in sources)
+    by_rows = not right and not (left and swaps_last_axes(kernel.anchor.inputs[0]))
+    return kinds <= {Kind.FULL, Kind.ROW} and by_rows
+
+
+def overwrites(in_place: Mapping[int, Node], states: Sequence[Node]) -> dict[Node, Node]:
+    """New state → old state, for the states of a loop that are updated where they lie."""
+    return {new: states[i] for i, new in in_place.items()}

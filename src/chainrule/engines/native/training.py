@@ -1,0 +1,211 @@
+"""A training loop as machine code: gather a mini-batch, run the step, as often as asked for."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engines.native.disk import kept
+from chainrule.engines.native.emit import Emitter, Value, flushed_denormals, object_code
+from chainrule.engines.native.executable import Artifact, Executable
+from chainrule.engines.native.inplace import updated_in_place
+from chainrule.engines.native.operands import pack_operands
+from chainrule.engines.native.plan import bytes_of, plan, reads_of, whole_lines
+from chainrule.engines.native.program import checked_schedule, entry
+from chainrule.engines.native.resident import panelled
+from chainrule.engines.native.split import Share, overwrites
+from chainrule.engines.native.target import Target, host
+from chainrule.engines.native.writer import Body, Writer, constants_of, row_at, shares_of
+from chainrule.graph.node import Graph, Node
+
+__all__ = ["LoopDesign", "NativeLoop"]
+
+
+class LoopDesign:
+    """What was decided about a training step and the loop around it.
+
+    Parameters
+    ----------
+    step
+        Its inputs: the states, the arrays of a batch, what every step has of its own, what is the
+        same in all steps. Its outputs: the new states, and what is kept of every step.
+    states, batch, rows
+        How many inputs of the first three kinds there are.
+    target
+        The CPU.
+
+    Attributes
+    ----------
+    schedule, plan
+        What was decided; both print.
+    layout
+        For each state the width of the panels in which it lies; 0: row by row.
+    """
+
+    def __init__(self, step: Graph, states: int, batch: int, rows: int, target: Target) -> None:
+        self.target, self.schedule = target, checked_schedule(step)
+        inputs = self.schedule.graph.inputs
+        self._states, self._batch = inputs[:states], inputs[states : states + batch]
+        self._rows = inputs[states + batch : states + batch + rows]
+        self._fixed = inputs[states + batch + rows :]
+        self._constants = constants_of(self.schedule)
+        self._outputs = self.schedule.graph.output_specs[states:]
+        self._share = Share("rows", self._batch[0].spec.shape[0] if batch else 0)
+        self.layout = self._place_states()
+        fetched = dict.fromkeys(self._batch, self._share)
+        self.plan = plan(self.schedule, target, states=self._states, fetched=fetched)
+
+    def _place_states(self) -> tuple[int, ...]:
+        """Decide which states lie in panels, and which operands are copied there."""
+        schedule = self.schedule
+        reads = [reads_of(kernel, schedule) for kernel in schedule.kernels]
+        replaced = overwrites(updated_in_place(schedule, self._states, reads), self._states)
+        schedule.panels.update(panelled(schedule, reads, replaced, self.target))
+        pack_operands(schedule, self.target)
+        return tuple(schedule.panels.get(state, 0) for state in self._states)
+
+    def artifact(self) -> Artifact:
+        """The code, and what a call has to know."""
+        module = ir.Module("training")
+        nodes = [*self._states, *self._batch, *self._rows, *self._fixed, *self._constants]
+        count = len(nodes) + len(self._outputs) + 3
+        with entry(module, self.target, count, self.plan.scratch) as (e, values, arena, frame):
+            pointers = dict(zip(nodes, values, strict=False))
+            *outputs, order, length, moves = values[len(nodes) :]
+            shares = list(dict.fromkeys([*shares_of(self.schedule), self._share]))
+            writer = Writer(e, frame, shares)
+            body = Body(self.schedule, self.plan, arena)
+            with flushed_denormals(e), e.loop(0, e.load(length, np.int64), name="step") as step:
+                self._step(e, writer, body, pointers, outputs, order, moves, step)
+        facts = {
+            "arena": self.plan.size,
+            "scratch": self.plan.scratch,
+            "functions": len(writer.functions),
+            "layout": list(self.layout),
+            "moves": sum(whole_lines(bytes_of(state.spec)) for state in self._states),
+        }
+        constants = [node.attributes["value"].array for node in self._constants]
+        return Artifact(object_code(module, self.target), constants, facts)
+
+    def _step(
+        self,
+        e: Emitter,
+        writer: Writer,
+        body: Body,
+        pointers: dict[Node, Value],
+        outputs: Sequence[Value],
+        order: Value,
+        moves: Value,
+        step: Value,
+    ) -> None:
+        chosen = e.at(order, e.times(step, self._share.units), dtype=np.int64)
+        given = {**pointers, **{n: row_at(e, pointers[n], step, n.spec) for n in self._rows}}
+        for node in self._batch:
+            given[node] = e.at(body.arena, self.plan.offset[node], dtype=np.int8)
+            self._gather(e, node, given[node], pointers[node], chosen, writer.parts[self._share])
+        state = [pointers[node] for node in self._states]
+        given.update({node: state[i] for i, node in self.plan.in_place.items()})
+        known = writer.schedule(body, given)
+        made = [known[self.schedule.root(node)] for node in self.schedule.graph.outputs]
+        places = [
+            row_at(e, out, step, spec) for out, spec in zip(outputs, self._outputs, strict=True)
+        ]
+        writer.finish_step(body, state, made, places, moves)
+
+    def _gather(
+        self,
+        e: Emitter,
+        node: Node,
+        to: Value,
+        data: Value,
+        chosen: Value,
+        part: tuple[Value, Value],
+    ) -> None:
+        """The rows of a batch that are this thread's."""
+        size = bytes_of(node.spec.with_shape(node.spec.shape[1:]))
+        with e.loop(*part, name="gather") as row:
+            index = e.load(e.at(chosen, row, dtype=np.int64), np.int64)
+            source = e.at(data, e.times(index, size), dtype=np.int8)
+            e.copy_bytes(e.at(to, e.times(row, size), dtype=np.int8), source, size)
+
+    def __str__(self) -> str:
+        return f"{self.schedule}\narena of {self.plan.size} bytes"
+
+
+class NativeLoop:
+    """A step, compiled together with the loop around it; the parameters are :class:`LoopDesign`'s.
+
+    Parameters
+    ----------
+    target
+        The CPU; by default this one.
+    threads
+        The most threads to run on.
+
+    Attributes
+    ----------
+    design
+        What was decided; made anew for those who ask.
+    layout
+        For each state the width of the panels in which it has to lie; 0: row by row.
+    """
+
+    def __init__(
+        self,
+        step: Graph,
+        states: int,
+        batch: int,
+        rows: int,
+        target: Target | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._target, self._step, self._counts = target or host(), step, (states, batch, rows)
+        key = ("loop", *self._counts)
+        artifact = kept(step, key, self._target, lambda: self.design.artifact())
+        self._kept = step.output_specs[states:]
+        self._constants = [np.ascontiguousarray(array) for array in artifact.constants]
+        self.layout: tuple[int, ...] = tuple(artifact.facts["layout"])
+        self._moves: int = artifact.facts["moves"]
+        self._run = Executable(artifact, threads)
+
+    @cached_property
+    def design(self) -> LoopDesign:
+        """What was decided."""
+        return LoopDesign(self._step, *self._counts, self._target)
+
+    def advance(
+        self,
+        states: Sequence[np.ndarray],
+        data: Sequence[np.ndarray],
+        order: np.ndarray,
+        rows: Sequence[np.ndarray],
+        fixed: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """Take as many steps as ``order`` has rows: ``states`` are overwritten.
+
+        Parameters
+        ----------
+        states, data, rows, fixed
+            Contiguous arrays. Batches are made of rows of ``data``; ``rows`` have a first axis as
+            long as ``order``.
+        order
+            int64 ``[steps, rows of a batch]``: which rows each step sees, all of them valid.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            What is kept of the steps, stacked.
+
+        Raises
+        ------
+        IndexError
+            If a step reads or writes at an index out of range: it was left out.
+        """
+        length = np.array([order.shape[0]], np.int64)
+        outputs = [np.empty((order.shape[0], *spec.shape), spec.dtype) for spec in self._kept]
+        moves = np.empty(self._moves, np.uint8)
+        held = [*states, *data, *rows, *fixed, *self._constants, *outputs, order, length, moves]
+        if not self._run(held):
+            raise IndexError
+        return outputs

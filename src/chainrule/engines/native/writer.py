@@ -1,0 +1,427 @@
+"""Emission of schedules: kernels in their order, loops around them, meetings between them.
+
+The code is written once and run by every thread with its own number. Each kernel is a function of
+pointers and of the part that the thread does; equal kernels share one, so that depth adds no code.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from chainrule.engines.native import loops
+from chainrule.engines.native.barrier import emit_barrier_function
+from chainrule.engines.native.emit import I32, I64, POINTER, Emitter, Index, Value, new_function
+from chainrule.engines.native.fuse import Use
+from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
+from chainrule.engines.native.layout import Panels
+from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
+from chainrule.engines.native.operands import emit_pack, spec_of
+from chainrule.engines.native.plan import Plan, bytes_of, reads_of, whole_lines
+from chainrule.engines.native.product import emit_batch, emit_product
+from chainrule.engines.native.region import emit_region
+from chainrule.engines.native.row_sums import emit_row_sums
+from chainrule.engines.native.split import Share, share_of, written_by
+from chainrule.graph.node import Node
+from chainrule.graph.spec import Spec
+from chainrule.graph.tensor import CONSTANT
+
+__all__ = ["Body", "Frame", "Writer", "constants_of"]
+
+Pointers = Mapping[Node, Value]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a thread knows while it runs: its number, how many there are, and shared places.
+
+    Attributes
+    ----------
+    index, count
+        The thread's number, and the number of threads.
+    scratch
+        Memory of this thread.
+    error
+        A word that becomes 1 when an index is out of range.
+    meeting
+        Memory of the barrier.
+    """
+
+    index: Value
+    count: Value
+    scratch: Value
+    error: Value
+    meeting: Value
+
+
+@dataclass(frozen=True)
+class Body:
+    """A list of kernels that is run repeatedly: its schedule, its plan, its arena."""
+
+    schedule: Schedule
+    plan: Plan
+    arena: Value
+
+
+def constants_of(schedule: Schedule) -> list[Node]:
+    """The constants of a schedule and of the bodies of its loops."""
+    found = [node for node in schedule.graph.nodes if node.op is CONSTANT]
+    for kernel in schedule.kernels:
+        for body in kernel.bodies.values() if isinstance(kernel, Loop) else ():
+            found += constants_of(body)
+    return list(dict.fromkeys(found))
+
+
+def shares_of(schedule: Schedule) -> list[Share]:
+    """All ways in which the kernels of a schedule and of its loops are divided."""
+    found: list[Share] = []
+    for kernel in schedule.kernels:
+        share = share_of(kernel)
+        found += [share] if share is not None else []
+        for body in kernel.bodies.values() if isinstance(kernel, Loop) else ():
+            found += shares_of(body)
+    return list(dict.fromkeys(found))
+
+
+class Writer:
+    """Writes schedules into one function of a module.
+
+    Parameters
+    ----------
+    e
+        At the beginning of the function, which has to end by itself.
+    frame
+        What the thread knows.
+    shares
+        All ways in which kernels will be divided.
+
+    Attributes
+    ----------
+    functions
+        What a kernel's code depends on → its function.
+    """
+
+    def __init__(self, e: Emitter, frame: Frame, shares: Sequence[Share]) -> None:
+        self.e, self.frame = e, frame
+        self.module = e.b.module
+        self.functions: dict[Any, Value] = {}
+        self._barrier = emit_barrier_function(self.module, e.target)
+        self.parts = {share: self._part(share) for share in shares}
+
+    def _part(self, share: Share) -> tuple[Value, Value]:
+        """The units of this thread: from the first to before the last."""
+        e, b, grain = self.e, self.e.b, share.grain
+        blocks = -(-share.units // grain)
+        each = b.sdiv(b.add(self.frame.count, e.i64(blocks - 1)), self.frame.count)
+        size = b.mul(each, e.i64(grain))
+        first = e.least(b.mul(self.frame.index, size), share.units)
+        return first, e.least(b.add(first, size), share.units)
+
+    # ------------------------------------------------------------------ threads
+    def meet(self) -> None:
+        """Wait until all threads are here."""
+        e, frame = self.e, self.frame
+        with e.when(e.b.icmp_signed(">", frame.count, e.i64(1))):
+            e.b.call(self._barrier, [frame.meeting, frame.index, frame.count])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Code for the first thread only."""
+        with self.e.when(self.e.b.icmp_signed("==", self.frame.index, self.e.i64(0))):
+            yield
+
+    # ------------------------------------------------------------------ kernels
+    def schedule(self, body: Body, given: Pointers) -> dict[Node, Value]:
+        """All kernels in order; returns where every value lies."""
+        pointers = dict(given)
+        for node, offset in body.plan.offset.items():
+            if node not in pointers:
+                pointers[node] = self.e.at(body.arena, offset, dtype=np.int8)
+        for position, kernel in enumerate(body.schedule.kernels):
+            if position and body.plan.segment[position] != body.plan.segment[position - 1]:
+                self.meet()
+            if isinstance(kernel, Loop):
+                self._loop(kernel, body, position, pointers)
+            else:
+                self._kernel(kernel, body.schedule, body.plan.stores[position], pointers)
+        return pointers
+
+    def _kernel(
+        self,
+        kernel: Region | Single | Pack,
+        schedule: Schedule,
+        stored: set[Node],
+        pointers: Pointers,
+    ) -> None:
+        used = list(dict.fromkeys([*reads_of(kernel, schedule), *_ordered(stored)]))
+        key = signature(kernel, schedule, used, stored)
+        if key not in self.functions:
+            self.functions[key] = self._function(kernel, schedule, used, stored)
+        share, frame = share_of(kernel), self.frame
+        part = (self.e.i64(0), self.e.i64(0)) if share is None else self.parts[share]
+        operands = [*(pointers[node] for node in used), frame.scratch, frame.error, *part]
+        if share is None:
+            with self.alone():
+                self.e.b.call(self.functions[key], operands)
+            return
+        if isinstance(kernel, Region) and kernel.anchor and is_float_product(kernel.anchor):
+            self._fetch(kernel.anchor, schedule, pointers, part)
+        self.e.b.call(self.functions[key], operands)
+
+    def _fetch(
+        self, product: Node, schedule: Schedule, pointers: Pointers, part: tuple[Value, Value]
+    ) -> None:
+        """Ask for the operands of a product that other threads have written.
+
+        A line that another core has changed takes long to come; asked for one by one, as the
+        product reads them, they would take as long as the product itself.
+        """
+        spec = spec_of(product, schedule)
+        left, right = (pointers[node] for node in schedule.sources(product))
+        inner, columns = product.inputs[1].spec.shape
+        if isinstance(spec.b_at, Panels):
+            columns = -(-columns // spec.b_at.width) * spec.b_at.width
+        with self.e.when(self.e.b.icmp_signed(">", self.frame.count, self.e.i64(1))):
+            if swaps_last_axes(product.inputs[0]):
+                first, last = (self.e.times(unit, spec.item) for unit in part)
+                fetch(self.e, left, inner, spec.rows * spec.item, first, last)
+            fetch(self.e, right, 1, 0, 0, inner * columns * spec.item)
+
+    def _function(
+        self,
+        kernel: Region | Single | Pack,
+        schedule: Schedule,
+        used: list[Node],
+        stored: set[Node],
+    ) -> Value:
+        """A kernel as a function: pointers, scratch, the error word, the thread's part."""
+        kinds = [POINTER] * (len(used) + 2) + [I64] * 2
+        name = f"kernel{len(self.functions) + 1}"
+        function, e = new_function(self.module, name, kinds, self.e.target, internal=True)
+        own = dict(zip(used, function.args, strict=False))
+        scratch, error, *part = function.args[-4:]
+        first, last = part
+        if isinstance(kernel, Region) and share_of(kernel) is None:
+            first, last = 0, kernel.rows
+        if isinstance(kernel, Pack):
+            emit_pack(e, kernel, schedule, own[kernel.source], own[kernel.made], first, last)
+        elif isinstance(kernel, Single):
+            _emit_single(e, kernel.node, schedule, own, first, last, scratch, error)
+        elif kernel.anchor is None:
+            emit_region(e, kernel, schedule, own, stored, first, last, error)
+        elif is_float_product(kernel.anchor):
+            emit_product(e, kernel, schedule, own, stored, first, last, scratch, error)
+        else:
+            emit_row_sums(e, kernel, schedule, own, stored, first, last, error)
+        e.b.ret_void()
+        return function
+
+    # ------------------------------------------------------------------ loops
+    def repeated(
+        self, body: Body, pointers: Pointers, inputs: Sequence[Value], state: Sequence[Value]
+    ) -> list[Value]:
+        """The kernels of a body, once; returns pointers to its outputs."""
+        given = {node: pointers[node] for node in constants_of(body.schedule)}
+        given.update(zip(body.schedule.graph.inputs, inputs, strict=True))
+        given.update({node: state[i] for i, node in body.plan.in_place.items()})
+        known = self.schedule(body, given)
+        return [known[body.schedule.root(node)] for node in body.schedule.graph.outputs]
+
+    def finish_step(
+        self,
+        body: Body,
+        state: Sequence[Value],
+        made: Sequence[Value],
+        outputs: Sequence[Value],
+        scratch: Value,
+    ) -> None:
+        """Put new states in the place of old ones, and outputs where they belong."""
+        specs = body.schedule.graph.output_specs
+        if len(body.plan.in_place) < len(state) or not _made_alone(body, len(state)):
+            self.meet()
+        with self.alone():
+            for to, source, spec in zip(
+                outputs, made[len(state) :], specs[len(state) :], strict=True
+            ):
+                copy(self.e, to, source, bytes_of(spec))
+            _move_state(self.e, body, state, made, specs, scratch)
+        self.meet()
+
+    def _loop(self, kernel: Loop, outer: Body, position: int, pointers: Pointers) -> None:
+        operands = [pointers[outer.schedule.root(x)] for x in kernel.node.inputs]
+        results = [pointers[node] for node in kernel.outputs]
+        bodies = {
+            name: Body(
+                body,
+                outer.plan.bodies[position, name],
+                self.e.at(outer.arena, outer.plan.body_offset[position, name], dtype=np.int8),
+            )
+            for name, body in kernel.bodies.items()
+        }
+        scratch = self.e.at(outer.arena, outer.plan.moves_offset[position], dtype=np.int8)
+        write = self._scan if kernel.node.op.name == "scan" else self._while
+        write(kernel, bodies, pointers, operands, results, scratch)
+
+    def _begin(self, state: Sequence[Value], first: Sequence[Value], specs: Sequence[Spec]) -> None:
+        with self.alone():
+            for to, source, spec in zip(state, first, specs, strict=True):
+                copy(self.e, to, source, bytes_of(spec))
+        self.meet()
+
+    def _scan(
+        self,
+        kernel: Loop,
+        bodies: Mapping[str, Body],
+        pointers: Pointers,
+        operands: Sequence[Value],
+        results: Sequence[Value],
+        scratch: Value,
+    ) -> None:
+        e, node, body = self.e, kernel.node, bodies["body"]
+        captured, carried = node.attributes["captured"], node.attributes["carried"]
+        length, reverse = node.attributes["length"], node.attributes["reverse"]
+        specs, inputs = body.schedule.graph.output_specs, body.schedule.graph.input_specs
+        state, sequences = list(results[:carried]), operands[captured + carried :]
+        self._begin(state, operands[captured : captured + carried], specs[:carried])
+        with e.loop(0, length, name="step") as i:
+            step = e.b.sub(e.i64(length - 1), i) if reverse else i
+            rows = [
+                row_at(e, pointer, step, spec)
+                for pointer, spec in zip(sequences, inputs[captured + carried :], strict=True)
+            ]
+            made = self.repeated(body, pointers, [*operands[:captured], *state, *rows], state)
+            outputs = [
+                row_at(e, pointer, step, spec)
+                for pointer, spec in zip(results[carried:], specs[carried:], strict=True)
+            ]
+            self.finish_step(body, state, made, outputs, scratch)
+
+    def _while(
+        self,
+        kernel: Loop,
+        bodies: Mapping[str, Body],
+        pointers: Pointers,
+        operands: Sequence[Value],
+        results: Sequence[Value],
+        scratch: Value,
+    ) -> None:
+        ask = kernel.node.attributes["condition_captured"]
+        fixed = kernel.node.attributes["body_captured"]
+        state, b = list(results), self.e.b
+        self._begin(state, operands[ask + fixed :], kernel.node.specs)
+        head, inside, done = (b.append_basic_block(f"while.{n}") for n in ("head", "body", "end"))
+        b.branch(head)
+        b.position_at_end(head)
+        given = [*operands[:ask], *state]
+        (answer,) = self.repeated(bodies["condition"], pointers, given, state)
+        self.meet()
+        b.cbranch(self.e.load(answer, np.bool_), inside, done)
+        b.position_at_end(inside)
+        given = [*operands[ask : ask + fixed], *state]
+        made = self.repeated(bodies["body"], pointers, given, state)
+        self.finish_step(bodies["body"], state, made, [], scratch)
+        b.branch(head)
+        b.position_at_end(done)
+
+
+def _emit_single(
+    e: Emitter,
+    node: Node,
+    schedule: Schedule,
+    own: Pointers,
+    first: Index,
+    last: Index,
+    scratch: Value,
+    error: Value,
+) -> None:
+    inputs = [own[x] for x in schedule.sources(node)]
+    if is_float_product(node):
+        emit_batch(e, node, schedule, (*inputs, own[node]), first, last, scratch)
+        return
+    specs = [x.spec for x in node.inputs]
+    rule = loops.RULES[node.op.name]
+    rule(e, own[node], inputs, specs, node.spec, node.attributes, scratch, error)
+
+
+def signature(
+    kernel: Region | Single | Pack, schedule: Schedule, used: Sequence[Node], stored: set[Node]
+) -> Any:
+    """All that a kernel's code depends on: two kernels with equal signatures have the same code."""
+    if isinstance(kernel, Pack):
+        lies = schedule.panels.get(kernel.source)
+        return kernel.operand.spec, swaps_last_axes(kernel.operand), kernel.width, lies
+    place = {node: i for i, node in enumerate(used)}
+    own = {node: i for i, node in enumerate(kernel.computed)}
+
+    def operand(x: Node, source: Node) -> Any:
+        use = Use(source, schedule.alias)
+        where = own.get(use.root), place.get(use.root)
+        lies = use.root.spec, schedule.panels.get(use.root)
+        return *where, *lies, use.shape, swaps_last_axes(x), x.spec
+
+    def line(node: Node) -> Any:
+        attributes = tuple(sorted(node.attributes.items()))
+        target = (place[node], schedule.panels.get(node)) if node in stored else None
+        operands = tuple(map(operand, node.inputs, schedule.sources(node)))
+        return node.op.name, node.specs, attributes, operands, target
+
+    code = tuple(map(line, kernel.computed))
+    if isinstance(kernel, Single):
+        return code
+    kinds = tuple(kernel.kind[node] for node in kernel.computed)
+    return kernel.rows, kernel.columns, kernel.anchor is not None, kinds, code
+
+
+def _made_alone(body: Body, states: int) -> bool:
+    """Whether the first thread alone has written the outputs that are not states."""
+    place, graph = body.schedule.place, body.schedule.graph
+    roots = [body.schedule.root(node) for node in graph.outputs[states:]]
+    return all(root not in place or written_by(place[root], root) is None for root in roots)
+
+
+def _move_state(
+    e: Emitter,
+    body: Body,
+    state: Sequence[Value],
+    made: Sequence[Value],
+    specs: Sequence[Spec],
+    scratch: Value,
+) -> None:
+    """Put the new state in place of the old one, through scratch: it may be read from that."""
+    moves, offset = [], 0
+    for i, (place, source, spec) in enumerate(zip(state, made, specs, strict=False)):
+        if i not in body.plan.in_place:
+            moves.append((place, source, e.at(scratch, offset, dtype=np.int8), bytes_of(spec)))
+            offset += whole_lines(bytes_of(spec))
+    for _, source, between, size in moves:
+        copy(e, between, source, size)
+    for place, _, between, size in moves:
+        copy(e, place, between, size)
+
+
+def row_at(e: Emitter, pointer: Value, row: Index, spec: Spec) -> Value:
+    """A pointer to one of the values that lie one after the other."""
+    return e.at(pointer, e.times(row, bytes_of(spec)), dtype=np.int8)
+
+
+def copy(e: Emitter, to: Value, source: Value, size: int) -> None:
+    """``size`` bytes from one place to another, which may overlap it."""
+    signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
+    move = e.declare("llvm.memmove.p0.p0.i64", signature)
+    e.b.call(move, [to, source, e.i64(size), ir.Constant(ir.IntType(1), 0)])
+
+
+def _ordered(nodes: set[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda node: node.serial)
+
+
+def fetch(e: Emitter, matrix: Value, rows: int, stride: int, first: Index, last: Index) -> None:
+    """Ask for bytes ``first`` to ``last`` of so many rows, which lie ``stride`` bytes apart."""
+    kinds = [POINTER, I32, I32, I32]
+    ask = e.declare("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), kinds))
+    how = [I32(0), I32(2), I32(1)]  # to read, into the second-level cache, data
+    with e.loop(0, rows, name="fetch") as row, e.loop(first, last, 64, name="line") as byte:
+        e.b.call(ask, [e.at(matrix, e.times(row, stride), byte, dtype=np.int8), *how])

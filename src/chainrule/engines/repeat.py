@@ -1,0 +1,302 @@
+"""``repeat``: a step, run many times on mini-batches; a training loop.
+
+The state stays where the engine wants it while the loop runs. Python comes back between two calls
+of :meth:`Running.advance`, each of as many steps as it is asked for.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from chainrule.engines.choose import checked_engine, chosen_engine, threads_for
+from chainrule.engines.diagnosis import NonFinite, first_nonfinite
+from chainrule.engines.interpret import Program
+from chainrule.engines.native import Refused, native_loop
+from chainrule.engines.panels import from_panels, to_panels
+from chainrule.engines.threads import threads_that_pay
+from chainrule.errors import ShapeError
+from chainrule.graph.node import Graph
+from chainrule.graph.spec import Spec
+from chainrule.graph.tensor import Tensor, asarray
+from chainrule.graph.trace import trace
+from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
+
+__all__ = ["Repeat", "Running", "repeat"]
+
+Step = Callable[[Any, Any, Any], tuple[Any, Any]]
+Arrays = list[np.ndarray]
+
+
+class _Engine(Protocol):
+    """Takes steps. ``states`` holds the new states afterwards; returns what is kept, stacked.
+
+    ``layout`` says for each state how it wants it (:mod:`panels`), in memory of its own; None: as
+    it is, and it is not changed.
+    """
+
+    @property
+    def layout(self) -> tuple[int, ...] | None: ...
+
+    def advance(
+        self, states: Arrays, data: Arrays, order: np.ndarray, rows: Arrays, fixed: Arrays
+    ) -> Arrays: ...
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The trees of state, data and rows, and the specs of a step's arguments."""
+
+    definitions: tuple[TreeDef, TreeDef, TreeDef]
+    specs: tuple[tuple[Spec, ...], tuple[Spec, ...], tuple[Spec, ...]]
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A step, traced for one size of a batch. Inputs: states, batch, rows, captured values."""
+
+    graph: Graph
+    fixed: Arrays
+    kept: TreeDef
+    engine: _Engine
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The states of a loop at some time, in the layout of the engine that ran then."""
+
+    layout: tuple[int, ...] | None
+    states: tuple[np.ndarray, ...]
+
+
+class _Interpreted:
+    """A prepared step, repeated by Python."""
+
+    layout: tuple[int, ...] | None = None
+
+    def __init__(self, graph: Graph, states: int) -> None:
+        self._program, self._states, self._graph = Program(graph), states, graph
+
+    def advance(
+        self, states: Arrays, data: Arrays, order: np.ndarray, rows: Arrays, fixed: Arrays
+    ) -> Arrays:
+        kept = []
+        with threads_that_pay(self._graph):
+            for i, chosen in enumerate(order):
+                batch = [array[chosen] for array in data]
+                results = self._program([*states, *batch, *(row[i] for row in rows), *fixed])
+                states[:] = results[: self._states]
+                kept.append(results[self._states :])
+        return [np.stack(column) for column in zip(*kept, strict=True)]
+
+
+class Repeat:
+    """A loop over a step; see :func:`repeat`."""
+
+    def __init__(
+        self, step: Step, engine: str, expected: Mapping[int, int], threads: int | None
+    ) -> None:
+        self._step, self._engine, self._expected = step, engine, dict(expected)
+        self._threads = threads
+        self._variants: dict[Any, _Variant] = {}
+        self._lock = threading.Lock()
+
+    def start(self, state: Any, data: Any) -> "Running":
+        """Begin with a state, on data whose arrays all have the same number of rows."""
+        return Running(self, state, data)
+
+    def variant(self, layout: _Layout) -> _Variant:
+        """The step for such arguments."""
+        with self._lock:
+            if layout not in self._variants:
+                self._variants[layout] = self._traced(layout)
+            return self._variants[layout]
+
+    def _traced(self, layout: _Layout) -> _Variant:
+        counts = [len(group) for group in layout.specs]
+
+        kept: list[TreeDef] = []
+
+        def flat(*tensors: Tensor) -> Any:
+            rest = iter(tensors)
+            state, output = self._step(*(tree_unflatten(d, rest) for d in layout.definitions))
+            leaves, definition = tree_flatten(output)
+            kept.append(definition)
+            return tree_flatten(state)[0] + leaves
+
+        names = [path for d in layout.definitions for path in d.paths]
+        traced = trace(flat, [spec for group in layout.specs for spec in group], names)
+        fixed = [np.ascontiguousarray(x.numpy()) for x in traced.captured]
+        size = layout.specs[1][0].shape[0]
+        runs = self._expected.get(size, 1)
+        if chosen_engine(self._engine, traced.graph, runs) == "native":
+            threads = threads_for(traced.graph, self._threads)
+            try:
+                native = native_loop(traced.graph, counts, threads)
+                return _Variant(traced.graph, fixed, kept[0], native)
+            except Refused:
+                pass  # the interpreter takes the whole graph
+        program = _Interpreted(traced.graph, counts[0])
+        return _Variant(traced.graph, fixed, kept[0], program)
+
+
+class Running:
+    """A loop under way.
+
+    Attributes
+    ----------
+    state
+        The state as it is now, as a tree of tensors of its own; may be set.
+    """
+
+    def __init__(self, loop: Repeat, state: Any, data: Any) -> None:
+        self._loop = loop
+        leaves, self._data_tree = tree_flatten(data)
+        self._data = [np.ascontiguousarray(asarray(leaf).numpy()) for leaf in leaves]
+        self._rows_in_data = self._data[0].shape[0]
+        self._layout: tuple[int, ...] | None = None
+        self.state = state
+
+    @property
+    def state(self) -> Any:
+        """The state as it is now."""
+        plain = self._states if self._layout is None else self._plain()
+        return tree_unflatten(self._state_tree, (Tensor(np.asarray(x)) for x in plain))
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        leaves, self._state_tree = tree_flatten(state)
+        values = [asarray(leaf) for leaf in leaves]
+        self._state_specs = tuple(value.spec for value in values)
+        self._variants: dict[Any, _Variant] = {}
+        self._states, self._layout = [value.numpy() for value in values], None
+
+    def _plain(self) -> Arrays:
+        """Copies of the states, as they are for everyone else."""
+        pairs = zip(self._states, self._state_specs, strict=True)
+        return [from_panels(array, spec.shape) for array, spec in pairs]
+
+    def _bring(self, layout: tuple[int, ...] | None) -> None:
+        """Bring the states into the layout of an engine, in memory of their own."""
+        if layout == self._layout:
+            return
+        plain = self._states if self._layout is None else self._plain()
+        self._states, self._layout = plain, layout
+        if layout is not None:
+            self._states = [to_panels(x, width) for x, width in zip(plain, layout, strict=True)]
+
+    def advance(self, order: np.ndarray, rows: Any = None) -> Any:
+        """Take as many steps as ``order`` has rows.
+
+        Parameters
+        ----------
+        order
+            int64 ``[steps, size]``: the rows of the data that each step sees.
+        rows
+            What every step has of its own: a tree of arrays with one entry per step.
+
+        Returns
+        -------
+        tree of Tensor
+            What the steps gave besides the state, stacked.
+
+        Raises
+        ------
+        ShapeError
+            If a step uses an index that is out of range, or ``order`` names rows that the data do
+            not have.
+        """
+        order = np.ascontiguousarray(order, np.int64)
+        if order.size and not (order.min() >= 0 and order.max() < self._rows_in_data):
+            raise ShapeError("engines.order", rows=self._rows_in_data)
+        leaves, definition = tree_flatten(rows)
+        arrays = [np.ascontiguousarray(asarray(leaf).numpy()) for leaf in leaves]
+        variant = self._variant(order.shape[1], definition, arrays)
+        self._bring(variant.engine.layout)
+        try:
+            kept = variant.engine.advance(self._states, self._data, order, arrays, variant.fixed)
+        except IndexError:
+            self._say_which_index(variant, order, arrays)
+            raise
+        return tree_unflatten(variant.kept, map(Tensor, kept))
+
+    def _say_which_index(self, variant: _Variant, order: np.ndarray, rows: Arrays) -> None:
+        """Take the steps in the interpreter, which says what is wrong with an index."""
+        self._bring(None)
+        _Interpreted(variant.graph, len(self._states)).advance(
+            self._states, self._data, order, rows, variant.fixed
+        )
+
+    def checkpoint(self) -> Checkpoint:
+        """What :meth:`restore` needs to come back to the present state."""
+        states = self._states if self._layout is None else [a.copy() for a in self._states]
+        return Checkpoint(self._layout, tuple(states))
+
+    def restore(self, kept: Checkpoint) -> None:
+        """Back to where :meth:`checkpoint` was called."""
+        self._layout = kept.layout
+        self._states = list(kept.states)
+        if kept.layout is not None:
+            self._states = [array.copy() for array in kept.states]
+
+    def first_nonfinite(self, chosen: np.ndarray, row: Any = None) -> NonFinite | None:
+        """Where the first NaN or infinity comes from in a step on the chosen rows."""
+        leaves, definition = tree_flatten(row)
+        arrays = [asarray(leaf).numpy() for leaf in leaves]
+        variant = self._variant(len(chosen), definition, [array[None] for array in arrays])
+        batch = [array[chosen] for array in self._data]
+        self._bring(None)
+        return first_nonfinite(variant.graph, [*self._states, *batch, *arrays, *variant.fixed])
+
+    def _variant(self, size: int, rows_tree: TreeDef, rows: Sequence[np.ndarray]) -> _Variant:
+        key = size, rows_tree, tuple((array.shape[1:], array.dtype) for array in rows)
+        if key not in self._variants:
+            batch = tuple(Spec((size, *array.shape[1:]), array.dtype) for array in self._data)
+            own = tuple(Spec(array.shape[1:], array.dtype) for array in rows)
+            trees = (self._state_tree, self._data_tree, rows_tree)
+            layout = _Layout(trees, (self._state_specs, batch, own))
+            self._variants[key] = self._loop.variant(layout)
+        return self._variants[key]
+
+
+def repeat(
+    step: Step,
+    *,
+    engine: str = "auto",
+    expected: Mapping[int, int] | None = None,
+    threads: int | None = None,
+) -> Repeat:
+    """A loop over ``step``, on mini-batches.
+
+    Parameters
+    ----------
+    step
+        ``step(state, batch, row) -> (new state, kept)`` on trees of tensors, without side effects.
+        The new state has the shapes and types of the old one. ``batch`` are rows of the data,
+        ``row`` is what this step has of its own.
+    engine
+        See :func:`chainrule.compile`.
+    expected
+        Rows of a batch → how many steps of that size are expected in all: ``"auto"`` compiles what
+        is run often enough. By default every size is run once.
+    threads
+        The most threads to run on; by default as many as the process may use.
+
+    Returns
+    -------
+    Repeat
+        ``repeat(step).start(state, data)`` gives a :class:`Running`.
+
+    Examples
+    --------
+    >>> import chainrule as cr, numpy as np
+    >>> def step(w, batch, row):
+    ...     return w - 0.5 * (w - batch.mean()), w
+    >>> running = cr.engines.repeat(step).start(cr.tensor(0.0), np.array([1.0, 3.0], np.float32))
+    >>> running.advance(np.array([[0, 1], [0, 1]])).tolist(), running.state.item()
+    ([0.0, 1.0], 1.5)
+    """
+    checked_engine(engine)
+    return Repeat(step, engine, expected or {}, threads)
