@@ -260,3 +260,12 @@ def test_says_where_llvm_is_missing(monkeypatch):
     monkeypatch.setattr(choose, "native_available", lambda: False)
     with pytest.raises(cr.errors.OptionError, match=r"pip install chainrule\[native\]"):
         cr.compile(lambda x: x, engine="native")
+
+
+def test_backpropagation_through_relu_stores_no_mask():
+    def cost(w, x):
+        return (nn.relu(x @ w) @ w).sum()
+
+    program = check(cr.grad(cost), cr.Spec((16, 16)), cr.Spec((12, 16)))
+    stored = [node for nodes in program.design.plan.stores for node in nodes]
+    assert stored and all(node.spec.is_float for node in stored)

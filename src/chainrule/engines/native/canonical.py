@@ -1,7 +1,11 @@
-"""Reductions in the two forms that regions know: along the rows or along the columns of a matrix.
+"""The forms of a graph that kernels do best; what it computes stays the same.
 
-A reduction over any axes is a transpose that brings these axes to the end (none if they are at the
-end or at the beginning already), a reshape to a matrix, and a reduction of its columns or rows.
+A reduction over any axes becomes one of the rows or of the columns of a matrix, the two that regions
+know: a transpose brings these axes to the end (none if they are at the end or at the beginning
+already), a reshape makes a matrix of it.
+
+Where a ReLU was open, its result says as well as its argument. The result is in memory anyway; so
+backpropagation does not make the first pass store a mask.
 """
 
 import math
@@ -10,7 +14,7 @@ from chainrule.graph.apply import apply
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.ops.movement import reshape, transpose
 from chainrule.graph.simplify import remade
-from chainrule.graph.tensor import Tensor, node_of
+from chainrule.graph.tensor import CONSTANT, Tensor, node_of
 
 __all__ = ["canonical"]
 
@@ -18,15 +22,38 @@ REDUCTIONS = ("sum", "max", "min")
 
 
 def canonical(graph: Graph) -> Graph:
-    """The graph with every reduction over a matrix; bodies of loops are left to their own turn."""
+    """The graph in these forms; bodies of loops are left to their own turn."""
     value: dict[Node, Node] = {node: node for node in graph.inputs}
     for node in graph.nodes:
         inputs = [value[child] for child in node.inputs]
+        if _is_relu(node):
+            mask, zeros, _ = node.inputs
+            result = remade(node, inputs, node.attributes)
+            value[node] = result
+            value[mask] = node_of(apply(mask.op, Tensor(None, result), Tensor(None, value[zeros])))
+            continue
         if node.op.name in REDUCTIONS and node.inputs[0].spec.ndim > 1:
             value[node] = _over_matrix(node, Tensor(None, inputs[0]))
         else:
             value[node] = remade(node, inputs, node.attributes)
     return Graph(graph.inputs, [value[node] for node in graph.outputs], graph.names)
+
+
+def _is_relu(node: Node) -> bool:
+    """Whether a node is ``where(z <= 0, 0, z)``."""
+    if node.op.name != "where":
+        return False
+    mask, zeros, z = node.inputs
+    if mask.op.name != "less_equal" or mask.inputs[0] is not z:
+        return False
+    return _is_zero(zeros) and _is_zero(mask.inputs[1])
+
+
+def _is_zero(node: Node) -> bool:
+    """Whether all elements of a node are the constant 0."""
+    while node.op.name == "broadcast_to":
+        (node,) = node.inputs
+    return node.op is CONSTANT and node.spec.size == 1 and not node.attributes["value"].array.any()
 
 
 def _over_matrix(node: Node, x: Tensor) -> Node:

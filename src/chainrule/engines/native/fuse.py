@@ -4,8 +4,9 @@ Nodes are placed one by one, in order. A node goes into the earliest region afte
 reads in which its values can be seen (one per element, row, column, or one for all); else it begins
 a region. Two kinds of node are not placed when they are met:
 
-- *Waiting* nodes compute from inputs and constants only. They join the regions of their readers, so
-  that ``β m`` of an optimizer is computed where the gradient is.
+- *Waiting* nodes compute from inputs and constants only, or compare. They join the regions of their
+  readers, so that ``β m`` of an optimizer is computed where the gradient is, and no mask is stored:
+  to compare again costs less than to pack and unpack bits.
 - *Broadcasts* are ways of reading, and cost nothing in a region.
 
 A reader that needs such a node in memory has it placed then.
@@ -34,6 +35,8 @@ __all__ = ["Use", "fuse", "operands_of", "outside_kind"]
 
 #: How many regions after the first possible one are tried.
 REACH = 12
+
+COMPARISONS = ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")
 
 Additions = dict[Node, Kind]
 
@@ -108,7 +111,8 @@ class _Fusion:
 
     def _meet_elementwise(self, node: Node) -> None:
         roots = [Use(x, self.alias).root for x in node.inputs]
-        if node.spec.size > 1 and all(self._is_early(root) for root in roots):
+        early = all(self._is_early(root) for root in roots)
+        if node.spec.size > 1 and (early or node.op.name in COMPARISONS):
             self.waiting.add(node)
         else:
             self._join_or_begin(node)

@@ -32,6 +32,8 @@ from chainrule.graph.tensor import CONSTANT
 __all__ = ["Body", "Frame", "Writer", "constants_of"]
 
 Pointers = Mapping[Node, Value]
+#: Bytes of the largest operand that is asked for as a whole: it should not push out others.
+FETCHED = 65536
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,13 @@ class Writer:
         inner, columns = product.inputs[1].spec.shape
         if isinstance(spec.b_at, Panels):
             columns = -(-columns // spec.b_at.width) * spec.b_at.width
+        size = inner * columns * spec.item
         with self.e.when(self.e.b.icmp_signed(">", self.frame.count, self.e.i64(1))):
-            if swaps_last_axes(product.inputs[0]):
+            if swaps_last_axes(product.inputs[0]) and inner * spec.rows * spec.item <= FETCHED:
                 first, last = (self.e.times(unit, spec.item) for unit in part)
                 fetch(self.e, left, inner, spec.rows * spec.item, first, last)
-            fetch(self.e, right, 1, 0, 0, inner * columns * spec.item)
+            if size <= FETCHED:
+                fetch(self.e, right, 1, 0, 0, size)
 
     def _function(
         self,
