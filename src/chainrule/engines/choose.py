@@ -9,7 +9,9 @@ The numbers were fitted on a two-core x86-64 machine with AVX2; only their ratio
 """
 
 import math
+import threading
 import warnings
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
 
@@ -115,14 +117,39 @@ def checked_engine(engine: str) -> None:
 
 
 def chosen_engine(engine: str, graph: Graph, runs: float) -> str:
-    """``"native"`` or ``"interpret"`` for a graph that is run so many times."""
+    """``"native"`` or ``"interpret"`` for a graph that is run so many times.
+
+    Runs of the same graph before count, too: of a thousand short trainings the first ones are
+    interpreted, until compiling would have paid for them together.
+    """
     checked_engine(engine)
     if engine != "auto":
         return engine
-    work = work_of(graph)
-    if runs * (work.interpreted - work.native) <= work.compiling:
-        return "interpret"
-    return "native" if _native_or_note() else "interpret"
+    pays = _ledger.would_have_saved(graph, runs) > work_of(graph).compiling
+    return "native" if pays and _native_or_note() else "interpret"
+
+
+class _Ledger:
+    """What machine code would have saved so far, in seconds, for graphs that were asked about."""
+
+    KEPT = 1024
+
+    def __init__(self) -> None:
+        self._saved: OrderedDict[Graph, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def would_have_saved(self, graph: Graph, runs: float) -> float:
+        """In all runs of such a graph, the coming ones among them."""
+        work = work_of(graph)
+        with self._lock:
+            total = self._saved.pop(graph, 0.0) + runs * (work.interpreted - work.native)
+            self._saved[graph] = total
+            if len(self._saved) > self.KEPT:
+                self._saved.popitem(last=False)
+        return total
+
+
+_ledger = _Ledger()
 
 
 @cache

@@ -1,8 +1,8 @@
 """The forms of a graph that kernels do best; what it computes stays the same.
 
-A reduction over any axes becomes one of the rows or of the columns of a matrix, the two that regions
-know: a transpose brings these axes to the end (none if they are at the end or at the beginning
-already), a reshape makes a matrix of it.
+A reduction over any axes becomes one of the rows or of the columns of a matrix, the two that
+regions know: a transpose brings these axes to the end (none if they are at the end or at the
+beginning already), a reshape makes a matrix of it.
 
 Where a ReLU was open, its result says as well as its argument. The result is in memory anyway; so
 backpropagation does not make the first pass store a mask.

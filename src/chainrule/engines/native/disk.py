@@ -9,6 +9,7 @@ a directory of the user's own are read, and one whose digest does not fit is as 
 keeps caches of the user.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -57,14 +58,25 @@ def kept(
     """
     place = directory()
     if place is None:
-        return make()
+        return _made(make)
     name = digest(graph, how, target)
     path = place / f"{name}.safetensors"
     found = _read(path, name)
     if found is None:
-        found = make()
+        found = _made(make)
         _write(path, name, found)
     return found
+
+
+def _made(make: Callable[[], Artifact]) -> Artifact:
+    """Compile without collecting garbage: the many small objects all live until the end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return make()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 # ---------------------------------------------------------------------- names

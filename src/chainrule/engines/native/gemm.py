@@ -291,6 +291,7 @@ def emit_matmul(
     inner: Value = None,
     scratch: Value = None,
     down: bool = False,
+    even: bool = False,
     plan: Plan | None = None,
 ) -> None:
     """Write the loops of ``C[rows[0]:rows[1]] = A[rows[0]:rows[1]] @ B``.
@@ -318,6 +319,8 @@ def emit_matmul(
     down
         Whether vectors may run down C if it has just one column: a tile is then one vector, whose
         lanes are rows from ``row`` on.
+    even
+        Whether the number of rows is known to be even: then there is no code for a last one.
     plan
         How to compute; :func:`choose` by default.
     """
@@ -325,7 +328,18 @@ def emit_matmul(
     length = inner if spec.inner is None else spec.inner
     start = spec.a_at.at(e, a, rows[0], 0, dtype)
     block = Block(
-        dtype, *rows, spec.columns, length, start, spec.a_at, b, spec.b_at, finish, begin, down
+        dtype,
+        *rows,
+        spec.columns,
+        length,
+        start,
+        spec.a_at,
+        b,
+        spec.b_at,
+        finish,
+        begin,
+        down,
+        even,
     )
     areas = _areas(spec, plan, e.lanes(dtype))
     a_copy = e.at(scratch, areas.partial, dtype=dtype) if plan.copy_a else None
@@ -360,7 +374,8 @@ def _row_blocks(e: Emitter, plan: Plan, block: Block) -> Iterator[Block]:
     size = ROWS // plan.height * plan.height
     with e.loop(block.start, block.stop, size, "block") as start:
         stop = e.least(block.stop, e.plus(start, size))
-        yield replace(block, start=start, stop=stop, a=block.a_row(e, start))
+        even = block.even and size % 2 == 0
+        yield replace(block, start=start, stop=stop, a=block.a_row(e, start), even=even)
 
 
 def _pieces(e: Emitter, block: Block, size: int) -> Iterator[Block]:

@@ -59,8 +59,17 @@ def emit_product(
             _line_by_line(e, tile, row, line)
 
     a, b = (pointers[x] for x in schedule.sources(anchor))
-    rows, spec = (first, last), spec_of(anchor, schedule)
-    emit_matmul(e, spec, rows=rows, a=a, b=b, finish=finish, scratch=scratch, down=True)
+    emit_matmul(
+        e,
+        spec_of(anchor, schedule),
+        rows=(first, last),
+        a=a,
+        b=b,
+        finish=finish,
+        scratch=scratch,
+        down=True,
+        even=region.rows % 2 == 0,  # parts of threads are
+    )
 
 
 def _down(cell: Cell, anchor: Node, value: Value, row: Index, stored: set[Node]) -> None:

@@ -58,7 +58,8 @@ class Block:
     Panels of A are those of the transposed A: a tile's rows lie in one of them.
     ``a`` points to row ``start`` and ``b`` to row 0 of the piece. ``first`` and ``last`` are bits
     that say whether it is the first and the last piece, None where there is just one. Until the
-    last one, partial sums lie in ``partial``, a row-major matrix from row ``start`` on.
+    last one, partial sums lie in ``partial``, a row-major matrix from row ``start`` on. ``even``
+    says that there is an even number of rows.
     """
 
     dtype: Any
@@ -73,6 +74,7 @@ class Block:
     finish: Finish
     begin: Begin | None
     down: bool = False
+    even: bool = False
     partial: Value = None
     first: Value = None
     last: Value = None
@@ -188,8 +190,8 @@ def by_columns(e: Emitter, block: Block, height: int, vectors: int, unroll: int)
     for column, b, cut in groups(e, block, vectors):
         here = replace(block, b=b)
         for row, few in e.steps(block.start, rest, heights, "row"):
-            emit_tile(e, here, Place(row, column, few, cut), unroll)
-    for few in (few for few in (2, 1) if few < height):
+            emit_tile(e, here, Place(row, column, few, cut), unroll if few == height else 1)
+    for few in (few for few in ((2,) if block.even else (2, 1)) if few < height):
         stop, wide = whole_steps(e, rest, block.stop, few), max(1, 8 // (few * vectors))
         with e.loop(rest, stop, few, "row") as row:
             for column, b, cut in groups(e, block, vectors * wide):
