@@ -11,6 +11,9 @@ from statistics import median
 #: Settings that slow NumPy down when they name another CPU than the one at hand.
 CRIPPLING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
+#: The share of the machine that others may use meanwhile, and how long we look to find it out.
+TOLERATED, GLANCE = 0.08, 0.3
+
 
 def check_environment() -> None:
     """Refuse to measure with a crippled BLAS, since the figures would flatter us."""
@@ -39,3 +42,48 @@ def _calls_in(run: Callable[[], object], seconds: float) -> int:
     began = time.perf_counter()
     run()
     return max(1, int(seconds / (time.perf_counter() - began)))
+
+
+class ForeignLoad:
+    """Watches, for the length of a block, what the machine does apart from us.
+
+    Time that the hypervisor took away counts as foreign, too.
+    """
+
+    def __enter__(self) -> "ForeignLoad":
+        self._before = _clocks()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        now = _clocks()
+        self._wall, self._busy, self._own = (b - a for a, b in zip(self._before, now, strict=True))
+
+    def share(self, children: float = 0.0) -> float:
+        """The foreign share of the machine; children of ours used so many CPU seconds."""
+        capacity = self._wall * (os.cpu_count() or 1)
+        return max(0.0, self._busy - self._own - children) / capacity
+
+
+class Patience:
+    """Waits for a quiet machine, all in all not longer than so many seconds."""
+
+    def __init__(self, seconds: float, tolerated: float = TOLERATED) -> None:
+        self.left, self.tolerated = seconds, tolerated
+
+    def wait(self) -> bool:
+        """Wait; whether it has become quiet."""
+        while self.left > 0:
+            with ForeignLoad() as load:
+                time.sleep(GLANCE)
+            self.left -= GLANCE
+            if load.share() <= self.tolerated:
+                return True
+        return False
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Seconds: on the wall, of all busy CPUs together, and of this process."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _, _, *rest = (int(x) for x in stat.readline().split()[1:9])
+    busy = (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter(), busy, time.process_time()

@@ -47,6 +47,7 @@ __all__ = [
 LINE = 64  # bytes of a cache line
 WAYS, FIRST, SECOND = 8, 64, 1024  # sets of the smallest caches that we expect: 32 and 512 KiB
 LONGEST = 4096  # a longer contraction is cut, so that a panel of B stays in the second-level cache
+DOWN = 1024  # the same where A is read down its columns, a cache line for a few of its elements
 PAGES = 768 << 10  # bytes of which the processor remembers where their pages lie
 OPEN = 512  # length of the pieces where only the run knows the contraction
 ROWS = 240  # rows of a block, where there are blocks: divisible by nearly all tile heights
@@ -136,7 +137,7 @@ def _columns_plan(spec: MatmulSpec, target: Target, vectors: int) -> Plan:
     height = _height(width, target)
     copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and vectors > 8 * width
     copy_b = _copy_pays(spec, spec.rows / height)
-    return Plan("columns", height, width, 4, _piece(spec.inner), copy_a, copy_b)
+    return Plan("columns", height, width, 4, _piece(spec), copy_a, copy_b)
 
 
 def _copy_pays(spec: MatmulSpec, tiles: float) -> bool:
@@ -171,14 +172,15 @@ def _cost(vectors: int, width: int, target: Target) -> float:
     return (whole * tile(width) + (tile(rest) if rest else 0)) / height
 
 
-def _piece(inner: int | None) -> int | None:
+def _piece(spec: MatmulSpec) -> int | None:
     """Into pieces of which length to cut a contraction: equal ones, but for the last."""
-    if inner is None:
+    if spec.inner is None:
         return OPEN
-    if inner <= LONGEST:
+    longest = DOWN if spec.a_at.col > spec.a_at.row else LONGEST
+    if spec.inner <= longest:
         return None
-    pieces = -(-inner // LONGEST)
-    return -(-inner // (4 * pieces)) * 4
+    pieces = -(-spec.inner // longest)
+    return -(-spec.inner // (4 * pieces)) * 4
 
 
 def _crowds(spec: MatmulSpec, sets: int) -> bool:
