@@ -7,7 +7,7 @@ of :meth:`Running.advance`, each of as many steps as it is asked for.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from chainrule.errors import ShapeError
 from chainrule.graph.node import Graph
 from chainrule.graph.spec import Spec
 from chainrule.graph.tensor import Tensor, asarray
-from chainrule.graph.trace import trace
+from chainrule.graph.trace import Trace, trace
 from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
+
+if TYPE_CHECKING:
+    from chainrule.engines.native.training import NativeLoop
 
 __all__ = ["Repeat", "Running", "repeat"]
 
@@ -51,6 +54,17 @@ class _Layout:
 
     definitions: tuple[TreeDef, TreeDef, TreeDef]
     specs: tuple[tuple[Spec, ...], tuple[Spec, ...], tuple[Spec, ...]]
+
+    @property
+    def size(self) -> int:
+        """Rows of a batch."""
+        return self.specs[1][0].shape[0]
+
+    def with_size(self, size: int) -> "_Layout":
+        """The same with another number of rows."""
+        state, batch, own = self.specs
+        resized = tuple(spec.with_shape((size, *spec.shape[1:])) for spec in batch)
+        return _Layout(self.definitions, (state, resized, own))
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,19 @@ class _Interpreted:
         return [np.stack(column) for column in zip(*kept, strict=True)]
 
 
+class _Adapted:
+    """A native loop on batches that are shorter than those it was made for."""
+
+    def __init__(self, loop: "NativeLoop", constants: Arrays) -> None:
+        self._loop, self._constants = loop, constants
+        self.layout: tuple[int, ...] | None = loop.layout
+
+    def advance(
+        self, states: Arrays, data: Arrays, order: np.ndarray, rows: Arrays, fixed: Arrays
+    ) -> Arrays:
+        return self._loop.advance(states, data, order, rows, fixed, self._constants)
+
+
 class Repeat:
     """A loop over a step; see :func:`repeat`."""
 
@@ -101,6 +128,7 @@ class Repeat:
         self._step, self._engine, self._expected = step, engine, dict(expected)
         self._threads = threads
         self._variants: dict[Any, _Variant] = {}
+        self._loops: list[tuple[_Layout, NativeLoop]] = []
         self._lock = threading.Lock()
 
     def start(self, state: Any, data: Any) -> "Running":
@@ -115,8 +143,17 @@ class Repeat:
             return self._variants[layout]
 
     def _traced(self, layout: _Layout) -> _Variant:
-        counts = [len(group) for group in layout.specs]
+        traced, kept = self._trace(layout)
+        fixed = [np.ascontiguousarray(x.numpy()) for x in traced.captured]
+        engine: _Engine = (
+            self._adapted(layout, traced.graph)
+            or self._native(layout, traced.graph)
+            or _Interpreted(traced.graph, len(layout.specs[0]))
+        )
+        return _Variant(traced.graph, fixed, kept, engine)
 
+    def _trace(self, layout: _Layout) -> tuple[Trace, TreeDef]:
+        """The step as a graph, and the tree of what it gives besides the state."""
         kept: list[TreeDef] = []
 
         def flat(*tensors: Tensor) -> Any:
@@ -127,19 +164,31 @@ class Repeat:
             return tree_flatten(state)[0] + leaves
 
         names = [path for d in layout.definitions for path in d.paths]
-        traced = trace(flat, [spec for group in layout.specs for spec in group], names)
-        fixed = [np.ascontiguousarray(x.numpy()) for x in traced.captured]
-        size = layout.specs[1][0].shape[0]
-        runs = self._expected.get(size, 1)
-        if chosen_engine(self._engine, traced.graph, runs) == "native":
-            threads = threads_for(traced.graph, self._threads)
-            try:
-                native = native_loop(traced.graph, counts, threads)
-                return _Variant(traced.graph, fixed, kept[0], native)
-            except Refused:
-                pass  # the interpreter takes the whole graph
-        program = _Interpreted(traced.graph, counts[0])
-        return _Variant(traced.graph, fixed, kept[0], program)
+        specs = [spec for group in layout.specs for spec in group]
+        return trace(flat, specs, names), kept[0]
+
+    def _native(self, layout: _Layout, graph: Graph) -> "NativeLoop | None":
+        """Machine code, if that pays, and can be had."""
+        if chosen_engine(self._engine, graph, self._expected.get(layout.size, 1)) != "native":
+            return None
+        shorter = max((n for n in self._expected if n < layout.size), default=None)
+        other = None if shorter is None else self._trace(layout.with_size(shorter))[0].graph
+        threads = threads_for(graph, self._threads)
+        try:
+            loop = native_loop(graph, [len(group) for group in layout.specs], threads, other)
+        except Refused:
+            return None  # the interpreter takes the whole graph
+        self._loops.append((layout, loop))
+        return loop
+
+    def _adapted(self, layout: _Layout, graph: Graph) -> "_Adapted | None":
+        """Machine code that was made for longer batches, if it serves this size, too."""
+        for known, loop in self._loops:
+            if known.with_size(layout.size) == layout:
+                constants = loop.constants_for(graph)
+                if constants is not None:
+                    return _Adapted(loop, constants)
+        return None
 
 
 class Running:

@@ -177,7 +177,7 @@ def _checked_options(rows: int, epochs: int, batch_size: int | None) -> int:
 def _expected(rows: int, size: int, epochs: int) -> dict[int, int]:
     """Rows of a batch → how many steps there will be with so many."""
     whole, rest = divmod(rows, size)
-    return {size: whole * epochs, rest: epochs}
+    return {size: whole * epochs} | ({rest: epochs} if rest else {})
 
 
 def _rate(optimizer_state: Any) -> Any:

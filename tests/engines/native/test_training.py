@@ -5,7 +5,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.engines import repeat
+from chainrule.engines import native, repeat
+from chainrule.engines.native.training import LoopDesign
 from chainrule.train.step import Cost, training_step
 
 ROWS = 96
@@ -176,3 +177,91 @@ def test_an_index_out_of_range_in_a_step_is_the_interpreters_error():
         running.advance(np.arange(32)[None])
         with pytest.raises(cr.errors.ShapeError, match="7"):
             running.advance(np.arange(64).reshape(2, 32))
+
+
+# ------------------------------------------------------------------ any number of rows
+def started_for(sizes, engine="native", dtype=np.float64, make=None, threads=1):
+    """A loop that is told which sizes of batches will come."""
+    model, data = mlp(dtype)
+    optimizer = optim.adam(1e-2)
+
+    def cost(model, x, t):
+        return (make or nn.cross_entropy)(model(x), t)
+
+    one = training_step(Cost.of(cost), optimizer)
+
+    def step(state, batch, row):
+        model, memory, _, error = one(*state, batch, None, None)
+        return (model, memory), error
+
+    expected = dict.fromkeys(sizes, 10**6)
+    repeated = repeat(step, engine=engine, expected=expected, threads=threads)
+    return repeated.start((model, optimizer.init(nn.parameters(model))), data)
+
+
+def count_compilations(monkeypatch):
+    made = []
+    artifact = LoopDesign.artifact
+
+    def counted(self):
+        made.append(self)
+        return artifact(self)
+
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
+    monkeypatch.setattr("chainrule.engines.native._compiled", native._Cache())
+    monkeypatch.setattr(LoopDesign, "artifact", counted)
+    return made
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_code_serves_batches_of_any_length(dtype, monkeypatch):
+    made = count_compilations(monkeypatch)
+    runs = [started_for((32, 7), engine, dtype) for engine in ("native", "interpret")]
+    tolerance = 1e-10 if dtype == np.float64 else 2e-4
+    for size in (32, 7, 32, 31, 2, 17, 1):
+        assert len(made) <= 1  # a single row is simpler, and has code of its own
+        errors = [running.advance(order(3, size)).numpy() for running in runs]
+        np.testing.assert_allclose(*errors, rtol=tolerance, atol=tolerance)
+    for a, b in zip(*map(leaves, runs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=10 * tolerance * max(1, np.abs(b).max()))
+
+
+def test_fit_compiles_once_for_all_its_batches(monkeypatch):
+    made = count_compilations(monkeypatch)
+    model, (x, t) = mlp(np.float64)
+
+    def cost(model, x, t):
+        return nn.cross_entropy(model(x), t)
+
+    for rows in (96, 95, 90):  # as in a cross-validation: folds of different size
+        runs = [
+            cr.fit(model, cost, (x[:rows], t[:rows]), epochs=2, batch_size=28, engine=engine)
+            for engine in ("native", "interpret")
+        ]
+        np.testing.assert_allclose(*(history["loss"] for _, history in runs), rtol=1e-9)
+    assert len(made) <= 3
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_share_short_batches(threads, monkeypatch, eight_threads):
+    monkeypatch.setattr("chainrule.engines.choose.SHARED_RUN", 0.0)
+    runs = [started_for((32, 7), threads=n, dtype=np.float32) for n in (1, threads)]
+    for size in (32, 1, 7, 31):
+        errors = [running.advance(order(5, size)).numpy() for running in runs]
+        assert errors[0].tobytes() == errors[1].tobytes()
+    for a, b in zip(*map(leaves, runs), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def weighted(z, t):
+    """A cost whose graph is another one for another number of rows."""
+    return nn.cross_entropy(z, t) + (z[::-1] * z).mean()
+
+
+def test_what_depends_on_the_length_in_other_ways_is_compiled_for_each(monkeypatch):
+    made = count_compilations(monkeypatch)
+    runs = [started_for((32, 7), engine, make=weighted) for engine in ("native", "interpret")]
+    for size in (32, 7, 32):
+        errors = [running.advance(order(3, size)).numpy() for running in runs]
+        np.testing.assert_allclose(*errors, rtol=1e-10)
+    assert len(made) == 2

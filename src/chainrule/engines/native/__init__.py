@@ -85,11 +85,14 @@ def native_program(graph: Graph, threads: int = 1) -> Callable[[Sequence[Any]], 
     return program
 
 
-def native_loop(graph: Graph, counts: Sequence[int], threads: int) -> "NativeLoop":
+def native_loop(
+    graph: Graph, counts: Sequence[int], threads: int, shorter: Graph | None = None
+) -> "NativeLoop":
     """A training step compiled together with the loop around it.
 
     Its inputs are so many states, arrays of a batch and values of its own (``counts``), then what
-    is fixed.
+    is fixed. With the same step for a ``shorter`` batch, the code serves batches of any length up
+    to the step's, if it can.
 
     Raises
     ------
@@ -98,6 +101,7 @@ def native_loop(graph: Graph, counts: Sequence[int], threads: int) -> "NativeLoo
     """
     module = importlib.import_module("chainrule.engines.native.training")
     loop: NativeLoop = _compiled.get(
-        (graph, *counts, threads), lambda: module.NativeLoop(graph, *counts, threads=threads)
+        (graph, *counts, threads, shorter),
+        lambda: module.NativeLoop(graph, *counts, threads=threads, shorter=shorter),
     )
     return loop

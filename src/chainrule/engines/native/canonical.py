@@ -32,7 +32,7 @@ def canonical(graph: Graph) -> Graph:
             value[node] = result
             value[mask] = node_of(apply(mask.op, Tensor(None, result), Tensor(None, value[zeros])))
             continue
-        if node.op.name in REDUCTIONS and node.inputs[0].spec.ndim > 1:
+        if node.op.name in REDUCTIONS and node.inputs[0].spec.size > 1:
             value[node] = _over_matrix(node, Tensor(None, inputs[0]))
         else:
             value[node] = remade(node, inputs, node.attributes)
@@ -61,9 +61,9 @@ def _over_matrix(node: Node, x: Tensor) -> Node:
     rest = [a for a in range(n) if a not in axes]
     kept, gone = (math.prod(x.shape[a] for a in part) for part in (rest, axes))
     if not rest:  # every row, then the column of their results
-        if x.shape[-1] != 1:
+        if n > 1 and x.shape[-1] != 1:
             x = apply(node.op, reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), axes=(1,))
-        made = apply(node.op, reshape(x, (1, x.spec.size)), axes=(1,))
+        made = apply(node.op, reshape(x, (x.spec.size, 1)), axes=(0,))
         return node_of(reshape(made, node.spec.shape))
     if list(axes) == list(range(len(axes))):  # leading axes: over the rows of a matrix
         made = apply(node.op, reshape(x, (gone, kept)), axes=(0,))

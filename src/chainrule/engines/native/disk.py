@@ -28,7 +28,7 @@ from chainrule.errors import StorageError
 from chainrule.graph.node import Graph, Literal
 from chainrule.storage import load_safetensors, save_safetensors
 
-__all__ = ["digest", "directory", "kept"]
+__all__ = ["described", "digest", "directory", "kept"]
 
 #: How much is kept, in files and bytes; the longest unused go first.
 FILES, BYTES = 512, 256 << 20
@@ -83,7 +83,7 @@ def _made(make: Callable[[], Artifact]) -> Artifact:
 def digest(graph: Graph, how: tuple[Any, ...], target: Target) -> str:
     """What tells apart what was compiled, as text of fixed length."""
     made_by = [f"{name} {version(name)}" for name in MAKERS] + [_source_digest()]
-    parts = [*made_by, repr(target), repr(how), *_described(graph)]
+    parts = [*made_by, repr(target), repr(how), *described(graph)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -99,8 +99,10 @@ def _source_digest() -> str:
     return _own_source[0]
 
 
-def _described(graph: Graph) -> Iterator[str]:
+def described(graph: Graph | None) -> Iterator[str]:
     """Every node of a graph, of its sub-graphs too, with all that decides what it computes."""
+    if graph is None:
+        return
     number = {node: i for i, node in enumerate((*graph.inputs, *graph.nodes))}
     yield f"inputs {graph.input_specs}"
     for node in graph.nodes:
@@ -108,7 +110,7 @@ def _described(graph: Graph) -> Iterator[str]:
         for name, value in sorted(node.attributes.items()):
             if isinstance(value, Graph):
                 yield f"{name} {{"
-                yield from _described(value)
+                yield from described(value)
                 yield "}"
             elif isinstance(value, Literal):
                 yield f"{name} {value.array.dtype} {value.array.shape} {_hash(value.array)}"

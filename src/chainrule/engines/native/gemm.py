@@ -70,6 +70,8 @@ class MatmulSpec:
         Where elements of A and B lie.
     rows
         How many rows a call has, roughly: it decides whether it pays to copy an operand first.
+    open
+        Only the run knows the length of the contraction; ``inner`` is the longest.
     """
 
     dtype: Any
@@ -78,6 +80,7 @@ class MatmulSpec:
     a_at: Strided
     b_at: Strided | Panels
     rows: int = 64
+    open: bool = False
 
     @property
     def item(self) -> int:
@@ -198,7 +201,7 @@ def _rows_plan(columns: int, target: Target) -> Plan:
 
 
 def _dots_pay(spec: MatmulSpec, lanes: int, few: bool) -> bool:
-    if spec.inner is None or spec.inner < lanes or spec.a_at.col != 1:
+    if spec.inner is None or spec.open or spec.inner < lanes or spec.a_at.col != 1:
         return False
     if isinstance(spec.b_at, Panels):
         return False
@@ -315,7 +318,7 @@ def emit_matmul(
         ``begin(e, height, lanes, row, column, live)`` gives the values that a tile of so many rows
         of such vectors starts from; zeros by default.
     inner
-        The length of the contraction as an i64 value, where the spec leaves it open.
+        The length of the contraction as an i64 value, where only the run knows it.
     scratch
         A pointer to :func:`scratch_elements` elements, if there are any.
     down
@@ -327,7 +330,7 @@ def emit_matmul(
         How to compute; :func:`choose` by default.
     """
     plan, dtype = plan or choose(spec, e.target), spec.dtype
-    length = inner if spec.inner is None else spec.inner
+    length = inner if spec.inner is None or spec.open else spec.inner
     start = spec.a_at.at(e, a, rows[0], 0, dtype)
     block = Block(
         dtype,

@@ -18,7 +18,7 @@ per column, or for all.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from chainrule.engines.native.nodes import sources_of, swaps_last_axes
+from chainrule.engines.native.nodes import is_float_product, sources_of, swaps_last_axes
 from chainrule.graph.node import Graph, Node
 
 __all__ = ["Kernel", "Kind", "Loop", "Pack", "Region", "Schedule", "Single"]
@@ -47,6 +47,9 @@ class Region:
         What is computed, in order.
     kind
         How each node and each input is seen.
+    rows_scale, terms_scale
+        Rows of the domain, and terms of the anchor's sums, for each row of a batch whose length
+        only the run knows; ``rows`` is for the longest then. 0: their number is fixed.
     """
 
     rows: int
@@ -54,6 +57,13 @@ class Region:
     anchor: Node | None = None
     nodes: list[Node] = field(default_factory=list)
     kind: dict[Node, Kind] = field(default_factory=dict)
+    rows_scale: int = 0
+    terms_scale: int = 0
+
+    @property
+    def sums_rows(self) -> bool:
+        """Whether the region starts from a reduction of rows: its parts are columns then."""
+        return self.anchor is not None and not is_float_product(self.anchor)
 
     @property
     def computed(self) -> list[Node]:
@@ -95,12 +105,15 @@ class Pack:
         Stands for the copy.
     width
         Columns of a panel.
+    scale
+        Rows for each row of a batch, as in :class:`Region`.
     """
 
     operand: Node
     source: Node
     made: Node
     width: int
+    scale: int = 0
 
     @property
     def lines(self) -> int:

@@ -24,6 +24,8 @@ def _strides(operand: Node) -> Strided:
 
 def spec_of(node: Node, schedule: Schedule) -> MatmulSpec:
     """What is known of one product of a (batched) matrix product."""
+    kernel = schedule.place.get(node)
+    terms_scale = kernel.terms_scale if isinstance(kernel, Region) else 0
     a, b = node.inputs
     inner = a.spec.shape[-1]
     width = schedule.panels.get(schedule.root(b))
@@ -36,6 +38,7 @@ def spec_of(node: Node, schedule: Schedule) -> MatmulSpec:
         a_at=_strides(a),
         b_at=_strides(b) if width is None else Panels.packed(inner, width),
         rows=node.spec.shape[-2],
+        open=terms_scale > 0,
     )
 
 
@@ -53,7 +56,7 @@ def pack_operands(schedule: Schedule, target: Target) -> None:
         if width is not None:
             key = product.inputs[1], width
             if key not in copies:
-                copies[key] = _pack(schedule, *key)
+                copies[key] = _pack(schedule, *key, kernel.terms_scale)
             schedule.packed[product] = copies[key]
 
 
@@ -68,14 +71,14 @@ def _wanted_width(product: Node, schedule: Schedule, target: Target) -> int | No
     return None
 
 
-def _pack(schedule: Schedule, operand: Node, width: int) -> Pack:
+def _pack(schedule: Schedule, operand: Node, width: int, scale: int) -> Pack:
     """A kernel that copies an operand, put right after the one that makes it."""
     inner, columns = operand.spec.shape
     size = Panels.packed(inner, width).elements(columns)
     # No op makes this value: the node only stands for its memory.
     made = Node(TABLE["reshape"], (operand,), {}, (Spec((size,), operand.spec.dtype),))
     source = operand.inputs[0] if swaps_last_axes(operand) else operand
-    kernel = Pack(operand, schedule.root(source), made, width)
+    kernel = Pack(operand, schedule.root(source), made, width, scale)
     writer: Kernel | None = schedule.place.get(kernel.source)
     schedule.kernels.insert(0 if writer is None else schedule.kernels.index(writer) + 1, kernel)
     schedule.place[made] = kernel

@@ -30,10 +30,14 @@ def emit_product(
     stored: set[Node],
     first: Index,
     last: Index,
+    rows: Value,
     scratch: Value,
     error: Value,
 ) -> None:
-    """The rows from ``first`` to before ``last`` of the product and of the nodes after it."""
+    """The rows from ``first`` to before ``last`` of the product and of the nodes after it.
+
+    ``rows`` are those of the batch, where only the run knows them.
+    """
     anchor = region.anchor
     assert anchor is not None
     cell = Cell(e, region, schedule, pointers, 1, error)
@@ -68,7 +72,8 @@ def emit_product(
         finish=finish,
         scratch=scratch,
         down=True,
-        even=region.rows % 2 == 0,  # parts of threads are
+        even=region.rows % 2 == 0 and region.rows_scale % 2 == 0,  # parts of threads are
+        inner=e.times(rows, region.terms_scale) if region.terms_scale else None,
     )
 
 

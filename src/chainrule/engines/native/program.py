@@ -14,11 +14,12 @@ from chainrule.engines.native.disk import kept
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function, object_code
 from chainrule.engines.native.executable import Artifact, Executable
 from chainrule.engines.native.fuse import fuse
+from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Schedule, Single
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import plan
 from chainrule.engines.native.target import Target, host
-from chainrule.engines.native.writer import Body, Frame, Writer, constants_of, shares_of
+from chainrule.engines.native.writer import Body, Frame, Writer, shares_of
 from chainrule.graph.node import Graph
 from chainrule.graph.simplify import inline_calls, simplify
 
@@ -168,5 +169,5 @@ def entry(
     ]
     arena, scratch, error, meeting = values[pointers:]
     own = e.at(scratch, e.b.mul(index, e.i64(scratch_each)), dtype=np.int8)
-    yield e, values[:pointers], arena, Frame(index, count, own, error, meeting)
+    yield e, values[:pointers], arena, Frame(index, count, e.i64(0), own, error, meeting)
     e.b.ret_void()

@@ -4,7 +4,7 @@ Some columns at a time, all rows are gone through with the results in registers;
 the nodes after the reduction before they are stored. A column is always reduced in the same order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from llvmlite import ir
 
@@ -12,7 +12,8 @@ from chainrule.engines.native.emit import Emitter, Index, Value, element_type
 from chainrule.engines.native.kernels import Region, Schedule
 from chainrule.engines.native.layout import Piece
 from chainrule.engines.native.product import store_chunk
-from chainrule.engines.native.region import Cell, combined, neutral, width_of
+from chainrule.engines.native.region import Cell, combined, folded, neutral, width_of
+from chainrule.engines.native.tiles import whole_steps
 from chainrule.graph.node import Node
 
 __all__ = ["emit_row_sums"]
@@ -29,6 +30,7 @@ def emit_row_sums(
     stored: set[Node],
     first: Index,
     last: Index,
+    rows: Value,
     error: Value,
 ) -> None:
     """The columns from ``first`` to before ``last``; both are multiples of a vector, or the end."""
@@ -38,8 +40,15 @@ def emit_row_sums(
     cell = Cell(e, region, schedule, pointers, width, error)
     cell.begin_row(0)
     matrix = pointers[schedule.root(anchor.inputs[0])]
+    length: Index = anchor.inputs[0].spec.shape[0]
+    if region.terms_scale:
+        length = e.times(rows, region.terms_scale)
+    if region.columns == 1:
+        cell.width = 1
+        store_chunk(cell, anchor, _down(e, anchor, matrix, length), 0, None, stored)
+        return
     for column, pieces in _groups(e, region.columns, width, first, last):
-        results = _reduced(e, anchor, matrix, column, pieces, width)
+        results = _reduced(e, anchor, matrix, length, column, pieces, width)
         for piece, value in zip(pieces, results, strict=True):
             store_chunk(cell, anchor, value, e.plus(column, piece.first), piece.live, stored)
 
@@ -59,12 +68,45 @@ def _groups(
             yield whole, [Piece(0, width, columns - whole)]
 
 
+def _down(e: Emitter, anchor: Node, column: Value, rows: Index) -> Value:
+    """The result for a single column, whose elements lie side by side."""
+    name, dtype, lanes = anchor.op.name, anchor.spec.dtype, e.lanes(anchor.spec.dtype)
+
+    def add(lanes: int) -> Callable[[Value, list[Value]], list[Value]]:
+        def turn(row: Value, results: list[Value]) -> list[Value]:
+            start = e.at(column, row, dtype=dtype)
+            loaded = [
+                e.load(e.at(start, i * lanes, dtype=dtype), dtype, lanes)
+                for i in range(len(results))
+            ]
+            pairs = zip(results, loaded, strict=True)
+            return [combined(e, name, dtype, x, y) for x, y in pairs]
+
+        return turn
+
+    start = e.constant(ir.VectorType(element_type(dtype), lanes), neutral(name, dtype))
+    several, single = (whole_steps(e, 0, rows, size * lanes) for size in (VECTORS, 1))
+    results = e.carry(0, several, VECTORS * lanes, [start] * VECTORS, add(lanes), name="row")
+    while len(results) > 1:
+        results = [
+            combined(e, name, dtype, x, y) for x, y in zip(*[iter(results)] * 2, strict=True)
+        ]
+    results = e.carry(several, single, lanes, results, add(lanes), name="row")
+    total = [folded(e, name, dtype, results[0])]
+    return e.carry(single, rows, 1, total, add(1), name="row")[0]
+
+
 def _reduced(
-    e: Emitter, anchor: Node, matrix: Value, column: Index, pieces: list[Piece], width: int
+    e: Emitter,
+    anchor: Node,
+    matrix: Value,
+    rows: Index,
+    column: Index,
+    pieces: list[Piece],
+    width: int,
 ) -> list[Value]:
     """The results for some vectors of columns."""
-    (operand,), name, dtype = anchor.inputs, anchor.op.name, anchor.spec.dtype
-    rows, columns = operand.spec.shape
+    name, dtype, columns = anchor.op.name, anchor.spec.dtype, anchor.spec.size
 
     def add(row: Index, results: list[Value]) -> list[Value]:
         line = e.at(matrix, e.times(row, columns), column, dtype=dtype)
@@ -80,8 +122,6 @@ def _reduced(
 
     kind = ir.VectorType(element_type(dtype), width)
     start = [e.constant(kind, neutral(name, dtype)) for _ in pieces]
-    whole = rows // UNROLL * UNROLL
+    whole = whole_steps(e, 0, rows, UNROLL)
     results = e.carry(0, whole, UNROLL, start, turn, name="row")
-    for row in range(whole, rows):
-        results = add(row, results)
-    return results
+    return e.carry(whole, rows, 1, results, add, name="row")

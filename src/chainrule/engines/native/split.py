@@ -21,10 +21,15 @@ __all__ = ["Share", "overwrites", "segments", "share_of", "written_by"]
 
 @dataclass(frozen=True)
 class Share:
-    """What threads divide: so many rows, columns or matrices of a kernel's domain."""
+    """What threads divide: so many rows, columns or matrices of a kernel's domain.
+
+    With a ``scale`` there are so many units for each row of a batch whose length only the run
+    knows; ``units`` is for the longest.
+    """
 
     axis: str
     units: int
+    scale: int = 0
 
     @property
     def grain(self) -> int:
@@ -35,12 +40,13 @@ class Share:
 def share_of(kernel: Kernel) -> Share | None:
     """How a kernel is divided; None: the first thread does it."""
     if isinstance(kernel, Region):
-        if kernel.anchor is not None and not is_float_product(kernel.anchor):
-            return Share("columns", kernel.columns)
-        return Share("rows", kernel.rows) if kernel.rows > 1 else None
+        if kernel.sums_rows:
+            share = Share("columns", kernel.columns)
+            return share if share.units > share.grain else None
+        return Share("rows", kernel.rows, kernel.rows_scale) if kernel.rows > 1 else None
     if isinstance(kernel, Pack):
         axis = "lines" if swaps_last_axes(kernel.operand) else "rows"
-        return Share(axis, kernel.lines)
+        return Share(axis, kernel.lines, kernel.scale)
     if isinstance(kernel, Single) and is_float_product(kernel.node):
         return Share("matrices", math.prod(kernel.node.spec.shape[:-2]))
     return None
@@ -140,7 +146,7 @@ def _reads_own_part(kernel: Kernel, node: Node, schedule: Schedule) -> bool:
     if kernel.anchor is None:
         return kinds <= {Kind.FULL, Kind.ROW}
     sources = schedule.sources(kernel.anchor)
-    if not is_float_product(kernel.anchor):
+    if kernel.sums_rows:
         return kinds <= {Kind.FULL} and node not in sources
     left, right = (source is node for source in sources)
     by_rows = not right and not (left and swaps_last_axes(kernel.anchor.inputs[0]))

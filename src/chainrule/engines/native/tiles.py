@@ -172,6 +172,8 @@ def contract(
 
 def whole_steps(e: Emitter, start: Index, stop: Index, size: int) -> Index:
     """How far whole steps from ``start`` come."""
+    if isinstance(start, int) and isinstance(stop, int):
+        return start + (stop - start) // size * size
     count = e.b.sdiv(e.b.sub(e.i64(stop), e.i64(start)), e.i64(size))
     return e.plus(start, e.times(count, size))
 

@@ -1,14 +1,16 @@
 """A training loop as machine code: gather a mini-batch, run the step, as often as asked for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.disk import kept
+from chainrule.engines.native.disk import described, kept
 from chainrule.engines.native.emit import Emitter, Value, flushed_denormals, object_code
 from chainrule.engines.native.executable import Artifact, Executable
+from chainrule.engines.native.growth import Growth, compared, constants_of, mark
 from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import bytes_of, plan, reads_of, whole_lines
@@ -16,7 +18,7 @@ from chainrule.engines.native.program import checked_schedule, entry
 from chainrule.engines.native.resident import panelled
 from chainrule.engines.native.split import Share, overwrites
 from chainrule.engines.native.target import Target, host
-from chainrule.engines.native.writer import Body, Writer, constants_of, row_at, shares_of
+from chainrule.engines.native.writer import Body, Writer, row_at, shares_of
 from chainrule.graph.node import Graph, Node
 
 __all__ = ["LoopDesign", "NativeLoop"]
@@ -34,16 +36,29 @@ class LoopDesign:
         How many inputs of the first three kinds there are.
     target
         The CPU.
+    shorter
+        The step for a shorter batch: the code then serves any number of rows up to the step's, if
+        the two differ in nothing else.
 
     Attributes
     ----------
+    growth
+        How the kernels grow with the batch, if the code serves any number of rows.
     schedule, plan
         What was decided; both print.
     layout
         For each state the width of the panels in which it lies; 0: row by row.
     """
 
-    def __init__(self, step: Graph, states: int, batch: int, rows: int, target: Target) -> None:
+    def __init__(
+        self,
+        step: Graph,
+        states: int,
+        batch: int,
+        rows: int,
+        target: Target,
+        shorter: Graph | None = None,
+    ) -> None:
         self.target, self.schedule = target, checked_schedule(step)
         inputs = self.schedule.graph.inputs
         self._states, self._batch = inputs[:states], inputs[states : states + batch]
@@ -51,10 +66,21 @@ class LoopDesign:
         self._fixed = inputs[states + batch + rows :]
         self._constants = constants_of(self.schedule)
         self._outputs = self.schedule.graph.output_specs[states:]
-        self._share = Share("rows", self._batch[0].spec.shape[0] if batch else 0)
+        size = self._batch[0].spec.shape[0] if batch else 0
+        self.growth = self._growth(size, states, shorter)
+        self._share = Share("rows", size, 1 if self.growth else 0)
         self.layout = self._place_states()
         fetched = dict.fromkeys(self._batch, self._share)
         self.plan = plan(self.schedule, target, states=self._states, fetched=fetched)
+
+    def _growth(self, size: int, states: int, shorter: Graph | None) -> Growth | None:
+        if shorter is None:
+            return None
+        other = checked_schedule(shorter)
+        growth = compared(self.schedule, other, size, other.graph.inputs[states].spec.shape[0])
+        if growth is not None:
+            mark(self.schedule, growth)
+        return growth
 
     def _place_states(self) -> tuple[int, ...]:
         """Decide which states lie in panels, and which operands are copied there."""
@@ -72,17 +98,20 @@ class LoopDesign:
         count = len(nodes) + len(self._outputs) + 3
         with entry(module, self.target, count, self.plan.scratch) as (e, values, arena, frame):
             pointers = dict(zip(nodes, values, strict=False))
-            *outputs, order, length, moves = values[len(nodes) :]
+            *outputs, order, counts, moves = values[len(nodes) :]
+            length, size = (e.load(e.at(counts, i, dtype=np.int64), np.int64) for i in (0, 1))
+            frame = replace(frame, rows=size)
             shares = list(dict.fromkeys([*shares_of(self.schedule), self._share]))
             writer = Writer(e, frame, shares)
             body = Body(self.schedule, self.plan, arena)
-            with flushed_denormals(e), e.loop(0, e.load(length, np.int64), name="step") as step:
+            with flushed_denormals(e), e.loop(0, length, name="step") as step:
                 self._step(e, writer, body, pointers, outputs, order, moves, step)
         facts = {
             "arena": self.plan.size,
             "scratch": self.plan.scratch,
             "functions": len(writer.functions),
             "layout": list(self.layout),
+            "grows": self.growth is not None,
             "moves": sum(whole_lines(bytes_of(state.spec)) for state in self._states),
         }
         constants = [node.attributes["value"].array for node in self._constants]
@@ -99,7 +128,7 @@ class LoopDesign:
         moves: Value,
         step: Value,
     ) -> None:
-        chosen = e.at(order, e.times(step, self._share.units), dtype=np.int64)
+        chosen = e.at(order, e.times(step, writer.frame.rows), dtype=np.int64)
         given = {**pointers, **{n: row_at(e, pointers[n], step, n.spec) for n in self._rows}}
         for node in self._batch:
             given[node] = e.at(body.arena, self.plan.offset[node], dtype=np.int8)
@@ -159,20 +188,37 @@ class NativeLoop:
         rows: int,
         target: Target | None = None,
         threads: int = 1,
+        shorter: Graph | None = None,
     ) -> None:
         self._target, self._step, self._counts = target or host(), step, (states, batch, rows)
-        key = ("loop", *self._counts)
+        self._shorter = shorter
+        key = ("loop", *self._counts, *described(shorter))
         artifact = kept(step, key, self._target, lambda: self.design.artifact())
         self._kept = step.output_specs[states:]
         self._constants = [np.ascontiguousarray(array) for array in artifact.constants]
         self.layout: tuple[int, ...] = tuple(artifact.facts["layout"])
         self._moves: int = artifact.facts["moves"]
+        self._grows: bool = artifact.facts["grows"]
         self._run = Executable(artifact, threads)
 
     @cached_property
     def design(self) -> LoopDesign:
         """What was decided."""
-        return LoopDesign(self._step, *self._counts, self._target)
+        return LoopDesign(self._step, *self._counts, self._target, self._shorter)
+
+    def constants_for(self, step: Graph) -> list[np.ndarray] | None:
+        """The constants with which the code does a step on a shorter batch; None if it cannot."""
+        states, batch, _ = self._counts
+        if not self._grows or batch == 0:
+            return None
+        sizes = [graph.inputs[states].spec.shape[0] for graph in (self._step, step)]
+        growth = compared(checked_schedule(self._step), checked_schedule(step), *sizes)
+        known = self.design.growth
+        if sizes[1] > sizes[0] or growth is None or known is None:
+            return None
+        if growth.scales != known.scales:
+            return None
+        return [np.ascontiguousarray(array) for array in growth.constants]
 
     def advance(
         self,
@@ -181,6 +227,7 @@ class NativeLoop:
         order: np.ndarray,
         rows: Sequence[np.ndarray],
         fixed: Sequence[np.ndarray],
+        constants: Sequence[np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """Take as many steps as ``order`` has rows: ``states`` are overwritten.
 
@@ -191,6 +238,8 @@ class NativeLoop:
             long as ``order``.
         order
             int64 ``[steps, rows of a batch]``: which rows each step sees, all of them valid.
+        constants
+            For a shorter batch: what :meth:`constants_for` gave.
 
         Returns
         -------
@@ -202,10 +251,11 @@ class NativeLoop:
         IndexError
             If a step reads or writes at an index out of range: it was left out.
         """
-        length = np.array([order.shape[0]], np.int64)
+        counts = np.array(order.shape, np.int64)
         outputs = [np.empty((order.shape[0], *spec.shape), spec.dtype) for spec in self._kept]
         moves = np.empty(self._moves, np.uint8)
-        held = [*states, *data, *rows, *fixed, *self._constants, *outputs, order, length, moves]
+        known = self._constants if constants is None else constants
+        held = [*states, *data, *rows, *fixed, *known, *outputs, order, counts, moves]
         if not self._run(held):
             raise IndexError
         return outputs

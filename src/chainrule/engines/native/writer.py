@@ -16,6 +16,7 @@ from chainrule.engines.native import loops
 from chainrule.engines.native.barrier import emit_barrier_function
 from chainrule.engines.native.emit import I32, I64, POINTER, Emitter, Index, Value, new_function
 from chainrule.engines.native.fuse import Use
+from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.layout import Panels
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
@@ -27,9 +28,8 @@ from chainrule.engines.native.row_sums import emit_row_sums
 from chainrule.engines.native.split import Share, share_of, written_by
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
-from chainrule.graph.tensor import CONSTANT
 
-__all__ = ["Body", "Frame", "Writer", "constants_of"]
+__all__ = ["Body", "Frame", "Writer", "copy", "row_at", "shares_of"]
 
 Pointers = Mapping[Node, Value]
 #: Bytes of the largest operand that is asked for as a whole: it should not push out others.
@@ -44,6 +44,8 @@ class Frame:
     ----------
     index, count
         The thread's number, and the number of threads.
+    rows
+        How many rows the batch has, where only the run knows.
     scratch
         Memory of this thread.
     error
@@ -54,6 +56,7 @@ class Frame:
 
     index: Value
     count: Value
+    rows: Value
     scratch: Value
     error: Value
     meeting: Value
@@ -66,15 +69,6 @@ class Body:
     schedule: Schedule
     plan: Plan
     arena: Value
-
-
-def constants_of(schedule: Schedule) -> list[Node]:
-    """The constants of a schedule and of the bodies of its loops."""
-    found = [node for node in schedule.graph.nodes if node.op is CONSTANT]
-    for kernel in schedule.kernels:
-        for body in kernel.bodies.values() if isinstance(kernel, Loop) else ():
-            found += constants_of(body)
-    return list(dict.fromkeys(found))
 
 
 def shares_of(schedule: Schedule) -> list[Share]:
@@ -115,12 +109,14 @@ class Writer:
 
     def _part(self, share: Share) -> tuple[Value, Value]:
         """The units of this thread: from the first to before the last."""
-        e, b, grain = self.e, self.e.b, share.grain
-        blocks = -(-share.units // grain)
-        each = b.sdiv(b.add(self.frame.count, e.i64(blocks - 1)), self.frame.count)
-        size = b.mul(each, e.i64(grain))
-        first = e.least(b.mul(self.frame.index, size), share.units)
-        return first, e.least(b.add(first, size), share.units)
+        e, b, count = self.e, self.e.b, self.frame.count
+        units = e.times(self.frame.rows, share.scale) if share.scale else e.i64(share.units)
+        # Each part has ceil(units / (grain · count)) grains.
+        all_parts = b.mul(count, e.i64(share.grain))
+        each = b.sdiv(b.sub(b.add(units, all_parts), e.i64(1)), all_parts)
+        size = b.mul(each, e.i64(share.grain))
+        first = e.least(b.mul(self.frame.index, size), units)
+        return first, e.least(b.add(first, size), units)
 
     # ------------------------------------------------------------------ threads
     def meet(self) -> None:
@@ -164,7 +160,8 @@ class Writer:
             self.functions[key] = self._function(kernel, schedule, used, stored)
         share, frame = share_of(kernel), self.frame
         part = (self.e.i64(0), self.e.i64(0)) if share is None else self.parts[share]
-        operands = [*(pointers[node] for node in used), frame.scratch, frame.error, *part]
+        memory = [frame.scratch, frame.error]
+        operands = [*(pointers[node] for node in used), *memory, *part, frame.rows]
         if share is None:
             with self.alone():
                 self.e.b.call(self.functions[key], operands)
@@ -202,14 +199,14 @@ class Writer:
         stored: set[Node],
     ) -> Value:
         """A kernel as a function: pointers, scratch, the error word, the thread's part."""
-        kinds = [POINTER] * (len(used) + 2) + [I64] * 2
+        kinds = [POINTER] * (len(used) + 2) + [I64] * 3
         name = f"kernel{len(self.functions) + 1}"
         function, e = new_function(self.module, name, kinds, self.e.target, internal=True)
         own = dict(zip(used, function.args, strict=False))
-        scratch, error, *part = function.args[-4:]
+        scratch, error, *part, rows = function.args[-5:]
         first, last = part
         if isinstance(kernel, Region) and share_of(kernel) is None:
-            first, last = 0, kernel.rows
+            first, last = 0, kernel.columns if kernel.sums_rows else kernel.rows
         if isinstance(kernel, Pack):
             emit_pack(e, kernel, schedule, own[kernel.source], own[kernel.made], first, last)
         elif isinstance(kernel, Single):
@@ -217,9 +214,9 @@ class Writer:
         elif kernel.anchor is None:
             emit_region(e, kernel, schedule, own, stored, first, last, error)
         elif is_float_product(kernel.anchor):
-            emit_product(e, kernel, schedule, own, stored, first, last, scratch, error)
+            emit_product(e, kernel, schedule, own, stored, first, last, rows, scratch, error)
         else:
-            emit_row_sums(e, kernel, schedule, own, stored, first, last, error)
+            emit_row_sums(e, kernel, schedule, own, stored, first, last, rows, error)
         e.b.ret_void()
         return function
 
@@ -376,7 +373,8 @@ def signature(
     if isinstance(kernel, Single):
         return code
     kinds = tuple(kernel.kind[node] for node in kernel.computed)
-    return kernel.rows, kernel.columns, kernel.anchor is not None, kinds, code
+    scales = kernel.rows_scale, kernel.terms_scale
+    return kernel.rows, kernel.columns, *scales, kernel.anchor is not None, kinds, code
 
 
 def _made_alone(body: Body, states: int) -> bool:
