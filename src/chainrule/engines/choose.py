@@ -32,11 +32,11 @@ __all__ = [
 
 ENGINES = ("auto", "interpret", "native")
 # Seconds: a NumPy call, a byte moved and a floating operation of a product in each engine.
-CALL = 1.2e-6
-INTERPRETED_BYTE, INTERPRETED_FLOP = 1.5e-10, 3e-11
-NATIVE_BYTE, NATIVE_FLOP = 4e-11, 1.7e-11
+CALL = 1.3e-6
+INTERPRETED_BYTE, INTERPRETED_FLOP = 5e-11, 2e-11
+NATIVE_BYTE, NATIVE_FLOP = 1.5e-11, 1.1e-11
 # Seconds to compile: for a start, and for each node.
-COMPILE_START, COMPILE_NODE = 30e-3, 2e-3
+COMPILE_START, COMPILE_NODE = 0.3, 6e-4
 #: Below this many seconds in one run a second thread does not pay for meeting.
 SHARED_RUN = 15e-6
 

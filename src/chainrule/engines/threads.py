@@ -5,9 +5,10 @@ other, and on a busy machine they wait long. So a training of small products run
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from chainrule.graph.node import Graph
 
@@ -26,8 +27,14 @@ def one_thread() -> AbstractContextManager[Any]:
     >>> with cr.engines.one_thread():
     ...     product = cr.ones((2, 2)) @ cr.ones((2, 2))
     """
-    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    limits: AbstractContextManager[Any] = _controller().limit(limits=1)
     return limits
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """The libraries that are loaded now; to look for them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def threads_that_pay(graph: Graph) -> AbstractContextManager[Any]:
