@@ -2,6 +2,7 @@
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,35 +58,50 @@ class Executable:
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> bool:
         """Run on contiguous arrays; returns whether all indices were in range."""
-        memory = self._take_memory()
-        table = np.array([_address(array) for array in (*arrays, *memory.arrays)], np.uint64)
-        run_together(self._run, _address(table), self._threads)
+        memory = self._take_memory(len(arrays))
+        run_together(self._run, memory.table_for(arrays), self._threads)
         with self._lock:  # where the run was interrupted, its memory is not used again
             self._free.append(memory)
         return memory.all_in_range()
 
-    def _take_memory(self) -> "_Memory":
+    def _take_memory(self, count: int) -> "_Memory":
         """Memory that no other run uses; as much exists as runs go on at the same time."""
         with self._lock:
             if self._free:
                 return self._free.pop()
-        return _Memory(*self._sizes, self._threads)
+        return _Memory(count, *self._sizes, self._threads)
 
 
 class _Memory:
-    """What a run needs besides its arrays: arena, scratch, error word, barrier; in this order."""
+    """The table of a run, and what it needs besides arrays: arena, scratch, error word, barrier."""
 
-    def __init__(self, arena: int, scratch: int, threads: int) -> None:
+    def __init__(self, count: int, arena: int, scratch: int, threads: int) -> None:
         self._error = np.zeros(1, np.int64)
         meeting = _aligned(barrier_bytes(threads))
         meeting[:] = 0
-        self.arrays = [_aligned(arena), _aligned(scratch), self._error, meeting]
+        self._own = [_aligned(arena), _aligned(scratch), self._error, meeting]
+        addresses = [0] * count + [_address(array) for array in self._own]
+        self._table = (ctypes.c_uint64 * len(addresses))(*addresses)
+        self._at = ctypes.addressof(self._table)
+        self._known: list[Any] = [_nothing] * count
+
+    def table_for(self, arrays: Sequence[np.ndarray]) -> int:
+        """The address of the table with these arrays; most are those of the run before."""
+        for i, array in enumerate(arrays):
+            if self._known[i]() is not array:
+                self._known[i] = weakref.ref(array)
+                self._table[i] = _address(array)
+        return self._at
 
     def all_in_range(self) -> bool:
         """Whether no index was out of range; forgets it."""
         good = not self._error[0]
         self._error[0] = 0
         return good
+
+
+def _nothing() -> None:
+    """What a reference to an array that is gone gives."""
 
 
 def _address(array: np.ndarray) -> int:

@@ -6,7 +6,8 @@ the caller: a Ctrl-C reaches the main thread only, so it is one of the threads o
 starts the others and takes part 0, and the caller waits for it.
 
 Several Python threads may call at once. All the threads of a call count as busy while it lasts, and
-the next call gets what is left of the limit, and at least the thread that it came on.
+the next call gets what is left of the limit, and at least the thread that it came on. Calls that
+want no other thread are not counted: they are short.
 """
 
 import contextlib
@@ -109,6 +110,9 @@ def run_together(function: Function, table: int, wanted: int) -> int:
         How many it had: at most ``wanted``, and what :func:`~chainrule.engines.cpus.cpu_limit`
         leaves beside the threads of other calls, but at least 1.
     """
+    if wanted == 1:
+        function(table, 0, 1)
+        return 1
     crew = _the_crew()
     with crew.hired(wanted) as count:
         if count == 1:
