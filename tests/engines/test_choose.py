@@ -89,9 +89,11 @@ def test_compile_interprets_until_compiling_would_have_paid(monkeypatch):
 
 def test_small_work_stays_on_one_thread(monkeypatch):
     monkeypatch.setattr(choose, "cpu_limit", lambda: 8)
-    assert threads_for(graph(8), None) == 1
-    assert threads_for(graph(512), None) == 8
-    assert threads_for(graph(512), 3) == 3
+    assert threads_for(graph(8), None, repeated=True) == 1
+    assert threads_for(graph(128), None, repeated=True) == 8
+    assert threads_for(graph(128), None, repeated=False) == 1  # waking them would take longer
+    assert threads_for(graph(512), None, repeated=False) == 8
+    assert threads_for(graph(512), 3, repeated=True) == 3
 
 
 def test_without_llvm_everything_is_interpreted_and_says_so_once(monkeypatch):

@@ -39,6 +39,8 @@ NATIVE_BYTE, NATIVE_FLOP = 1.5e-11, 1.1e-11
 COMPILE_START, COMPILE_NODE = 0.3, 6e-4
 #: Below this many seconds in one run a second thread does not pay for meeting.
 SHARED_RUN = 15e-6
+#: Below this many seconds in one call it does not pay for being woken.
+SHARED_CALL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ def runs_before_compiling(graph: Graph, overhead: float) -> float:
     return work.compiling / saved if saved > 0 and native_available() else math.inf
 
 
-def threads_for(graph: Graph, most: int | None) -> int:
-    """How many threads pay for a graph."""
-    if work_of(graph).native < SHARED_RUN:
+def threads_for(graph: Graph, most: int | None, *, repeated: bool) -> int:
+    """How many threads pay for a graph; ``repeated``: one call runs it many times."""
+    if work_of(graph).native < (SHARED_RUN if repeated else SHARED_CALL):
         return 1
     return cpu_limit() if most is None else min(most, cpu_limit())

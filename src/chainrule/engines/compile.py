@@ -118,7 +118,7 @@ def _program(graph: Graph, engine: str, threads: int | None) -> Run:
 def _native(graph: Graph, threads: int | None) -> Run:
     """Machine code; the interpreter takes what the native engine refuses."""
     try:
-        return native_program(graph, threads_for(graph, threads))
+        return native_program(graph, threads_for(graph, threads, repeated=False))
     except Refused:
         return Program(graph)
 

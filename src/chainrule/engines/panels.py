@@ -3,9 +3,14 @@
 The last panel is filled up with zeros.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 
-__all__ = ["from_panels", "to_panels"]
+__all__ = ["aligned", "from_panels", "to_panels"]
+
+LINE = 64  # bytes of a cache line
 
 
 def to_panels(array: np.ndarray, width: int) -> np.ndarray:
@@ -22,11 +27,26 @@ def to_panels(array: np.ndarray, width: int) -> np.ndarray:
     [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
     """
     if not width:
-        return np.array(array, order="C")
+        made = aligned(array.shape, array.dtype)
+        made[...] = array
+        return made
     rows, columns = array.shape
-    padded = np.zeros((rows, -(-columns // width) * width), array.dtype)
-    padded[:, :columns] = array
-    return np.ascontiguousarray(padded.reshape(rows, -1, width).transpose(1, 0, 2))
+    panels = aligned((-(-columns // width), rows, width), array.dtype)
+    whole = columns // width
+    panels[:whole] = array[:, : whole * width].reshape(rows, whole, width).transpose(1, 0, 2)
+    if whole < len(panels):
+        panels[whole] = 0
+        panels[whole, :, : columns - whole * width] = array[:, whole * width :]
+    return panels
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """A new array that begins at a cache line, so that no vector lies across two of them."""
+    count, item = math.prod(shape), np.dtype(dtype).itemsize
+    memory = np.empty(count * item + LINE, np.uint8)
+    skip = -memory.ctypes.data % LINE
+    made: np.ndarray = memory[skip : skip + count * item].view(dtype).reshape(shape)
+    return made
 
 
 def from_panels(panels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

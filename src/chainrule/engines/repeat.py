@@ -173,7 +173,7 @@ class Repeat:
             return None
         shorter = max((n for n in self._expected if n < layout.size), default=None)
         other = None if shorter is None else self._trace(layout.with_size(shorter))[0].graph
-        threads = threads_for(graph, self._threads)
+        threads = threads_for(graph, self._threads, repeated=True)
         try:
             loop = native_loop(graph, [len(group) for group in layout.specs], threads, other)
         except Refused:
@@ -288,7 +288,7 @@ class Running:
         self._layout = kept.layout
         self._states = list(kept.states)
         if kept.layout is not None:
-            self._states = [array.copy() for array in kept.states]
+            self._states = [to_panels(array, 0) for array in kept.states]
 
     def first_nonfinite(self, chosen: np.ndarray, row: Any = None) -> NonFinite | None:
         """Where the first NaN or infinity comes from in a step on the chosen rows."""

@@ -141,6 +141,18 @@ def test_a_process_ends_without_ado():
     assert (out, error, process.returncode) == ("done\n", "", 0)
 
 
+def test_runs_at_exit_too():
+    process = run_script(
+        IMPORT
+        + "import atexit\n"
+        + "run = lambda: run_together(lambda table, index, count: print(index, count), 0, 2)\n"
+        + "atexit.register(run)\n"
+        + "run_together(lambda *_: None, 0, 2)\n"
+    )
+    out, error = process.communicate(timeout=60)
+    assert (sorted(out.splitlines()), error) in ((["0 1"], ""), (["0 2", "1 2"], ""))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
 def test_ctrl_c_waits_for_all_parts():
     process = run_script(

@@ -12,10 +12,9 @@ import numpy as np
 from chainrule.engines.native.barrier import barrier_bytes
 from chainrule.engines.native.emit import load
 from chainrule.engines.native.workers import run_together
+from chainrule.engines.panels import aligned
 
 __all__ = ["Artifact", "Executable"]
-
-LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,9 @@ class _Memory:
 
     def __init__(self, count: int, arena: int, scratch: int, threads: int) -> None:
         self._error = np.zeros(1, np.int64)
-        meeting = _aligned(barrier_bytes(threads))
+        meeting = aligned((barrier_bytes(threads),), np.uint8)
         meeting[:] = 0
-        self._own = [_aligned(arena), _aligned(scratch), self._error, meeting]
+        self._own = [*(aligned((n,), np.uint8) for n in (arena, scratch)), self._error, meeting]
         addresses = [0] * count + [_address(array) for array in self._own]
         self._table = (ctypes.c_uint64 * len(addresses))(*addresses)
         self._at = ctypes.addressof(self._table)
@@ -108,10 +107,3 @@ def _address(array: np.ndarray) -> int:
     """Where an array lies; ``array.ctypes.data`` takes twice as long."""
     address: int = array.__array_interface__["data"][0]
     return address
-
-
-def _aligned(size: int) -> np.ndarray:
-    """So many bytes from the beginning of a cache line on; not initialised."""
-    whole = np.empty(size + LINE, np.uint8)
-    skip = -whole.ctypes.data % LINE
-    return whole[skip : skip + size]

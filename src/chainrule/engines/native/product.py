@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chainrule.engines.native.emit import Emitter, Index, Value, lanes_of
+from chainrule.engines.native.fuse import operands_of
 from chainrule.engines.native.gemm import emit_matmul, scratch_elements
 from chainrule.engines.native.kernels import Region, Schedule
+from chainrule.engines.native.layout import zeros
 from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.region import Cell
 from chainrule.engines.native.target import Target
@@ -13,8 +15,17 @@ from chainrule.graph.node import Node
 
 __all__ = ["emit_batch", "emit_product", "product_scratch", "store_chunk"]
 
+AHEAD = True
+#: Bytes that a second-level cache may hold.
+CACHE = 1 << 18
 #: From so many nodes after a product on, their code stands once and runs line by line.
 LONG = 8
+
+
+def _reads_much(region: Region, schedule: Schedule) -> bool:
+    """Whether the nodes after a product read more than a cache holds: weights and moments."""
+    operands = operands_of(region.nodes, schedule.alias, set(region.computed))
+    return sum(node.spec.size * node.spec.dtype.itemsize for node in operands) > CACHE
 
 
 def product_scratch(node: Node, schedule: Schedule, target: Target) -> int:
@@ -62,6 +73,19 @@ def emit_product(
         else:
             _line_by_line(e, tile, row, line)
 
+    def begin(
+        e: Emitter,
+        height: int,
+        lanes: list[int],
+        row: Index,
+        column: Index,
+        live: list[int | None],
+    ) -> list[list[Value]]:
+        for r in range(height):
+            cell.begin_row(_plus(e, row, r))
+            cell.ask_ahead(column)
+        return [[zeros(anchor.spec.dtype, n) for n in lanes] for _ in range(height)]
+
     a, b = (pointers[x] for x in schedule.sources(anchor))
     emit_matmul(
         e,
@@ -70,6 +94,7 @@ def emit_product(
         a=a,
         b=b,
         finish=finish,
+        begin=begin if AHEAD and _reads_much(region, schedule) else None,
         scratch=scratch,
         down=True,
         even=region.rows % 2 == 0 and region.rows_scale % 2 == 0,  # parts of threads are

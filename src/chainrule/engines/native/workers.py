@@ -54,7 +54,11 @@ class _Crew:
             function(table, 0, count)
             wait(others)
 
-        leader = self._pool.submit(lead)
+        try:
+            leader = self._pool.submit(lead)
+        except RuntimeError:  # the interpreter is shutting down, and starts no thread any more
+            function(table, 0, 1)
+            return
         try:
             leader.result()
         except BaseException:

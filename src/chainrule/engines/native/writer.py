@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from chainrule.engines.native import loops
 from chainrule.engines.native.barrier import emit_barrier_function
-from chainrule.engines.native.emit import I32, I64, POINTER, Emitter, Index, Value, new_function
+from chainrule.engines.native.emit import I64, POINTER, Emitter, Index, Value, new_function
 from chainrule.engines.native.fuse import Use
 from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
@@ -422,8 +422,5 @@ def _ordered(nodes: set[Node]) -> list[Node]:
 
 def fetch(e: Emitter, matrix: Value, rows: int, stride: int, first: Index, last: Index) -> None:
     """Ask for bytes ``first`` to ``last`` of so many rows, which lie ``stride`` bytes apart."""
-    kinds = [POINTER, I32, I32, I32]
-    ask = e.declare("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), kinds))
-    how = [I32(0), I32(2), I32(1)]  # to read, into the second-level cache, data
     with e.loop(0, rows, name="fetch") as row, e.loop(first, last, 64, name="line") as byte:
-        e.b.call(ask, [e.at(matrix, e.times(row, stride), byte, dtype=np.int8), *how])
+        e.ask_for(e.at(matrix, e.times(row, stride), byte, dtype=np.int8), near=False)
