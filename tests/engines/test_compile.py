@@ -93,3 +93,21 @@ def test_many_threads_get_the_same_answers():
     for thread in threads:
         thread.join()
     assert len(results) == 200 and all(results)
+
+
+def test_calls_like_the_one_before_and_others():
+    """The short way for equal specs gives way to tracing where something else arrives."""
+    compiled = cr.compile(lambda tree, scale: {"y": tree["a"] * scale, "n": tree["b"].sum()})
+    one = {"a": cr.ones(2), "b": cr.ones(3)}
+    for _ in range(3):
+        assert compiled(one, cr.tensor(2.0))["y"].tolist() == [2.0, 2.0]
+    assert compiled.trace_count == 1
+    assert compiled({"a": cr.ones(4), "b": cr.ones(3)}, cr.tensor(2.0))["y"].shape == (4,)
+    assert compiled(one, 3.0)["y"].tolist() == [3.0, 3.0]
+    assert compiled({"a": np.ones(2, "f4"), "b": cr.ones(3)}, cr.tensor(2.0))["y"].shape == (2,)
+    double = cr.tree_map(lambda x: x.astype("float64"), one)
+    assert compiled(double, cr.tensor(2.0))["y"].dtype == np.float64
+    assert compiled(one, cr.tensor(2.0))["n"].item() == 3.0
+    assert cr.grad(lambda a: compiled({"a": a, "b": a}, a[0])["n"])(cr.ones(2)).tolist() == [1, 1]
+    with pytest.raises(KeyError):
+        compiled({"a": cr.ones(2)}, cr.tensor(2.0))

@@ -34,6 +34,30 @@ class _Variant:
     program: Run
     captured: tuple[np.ndarray, ...]
     output: TreeDef
+    single: bool
+
+
+class _Latest:
+    """The latest call of a function: most calls are like the one before, and quickly told to be."""
+
+    def __init__(self, variant: _Variant, definition: TreeDef, leaves: Sequence[Any]) -> None:
+        self.variant, self._definition = variant, definition
+        self._specs = [leaf.spec if type(leaf) is Tensor else None for leaf in leaves]
+
+    def inputs(self, leaves: Sequence[Any], definition: TreeDef) -> list[Any] | None:
+        """All inputs of the variant, if the leaves are tensors of the same specs as then."""
+        if definition != self._definition:
+            return None
+        arrays: list[Any] = []
+        for leaf, spec in zip(leaves, self._specs, strict=True):
+            if spec is None or type(leaf) is not Tensor:
+                return None
+            array = leaf._array
+            if array is None or array.shape != spec.shape or array.dtype != spec.dtype:
+                return None
+            arrays.append(array)
+        arrays.extend(self.variant.captured)
+        return arrays
 
 
 class Compiled:
@@ -51,17 +75,24 @@ class Compiled:
         functools.update_wrapper(self, function)
         self._function, self._engine, self._threads = function, engine, threads
         self._variants: dict[Any, _Variant] = {}
+        self._latest: _Latest | None = None
         self._lock = threading.Lock()
         self.trace_count = 0
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the function, traced if the shapes are new."""
         leaves, definition = tree_flatten(arguments)
-        if any(isinstance(leaf, Tensor) and leaf.is_symbolic for leaf in leaves):
-            return self._function(*arguments)  # inside another trace: become part of its graph
-        variant, inputs = self._variant(leaves, definition)
-        results = variant.program(inputs)
-        return tree_unflatten(variant.output, (Tensor(np.asarray(r)) for r in results))
+        latest = self._latest
+        inputs = latest.inputs(leaves, definition) if latest is not None else None
+        if latest is None or inputs is None:
+            if any(isinstance(leaf, Tensor) and leaf.is_symbolic for leaf in leaves):
+                return self._function(*arguments)  # inside another trace: become part of its graph
+            variant, inputs = self._variant(leaves, definition)
+            self._latest = _Latest(variant, definition, leaves)
+        else:
+            variant = latest.variant
+        results = [Tensor(np.asarray(r)) for r in variant.program(inputs)]
+        return results[0] if variant.single else tree_unflatten(variant.output, results)
 
     def graph(self, *arguments: Any) -> Graph:
         """The graph for such arguments, with the user's calls in it."""
@@ -102,7 +133,8 @@ class Compiled:
         traced = trace(flat, [t.spec for t in tensors], names)
         captured = tuple(t.numpy() for t in traced.captured)
         program = _program(traced.graph, self._engine, self._threads)
-        return _Variant(traced.graph, program, captured, traced.output)
+        single = traced.output.kind is None
+        return _Variant(traced.graph, program, captured, traced.output, single)
 
 
 def _program(graph: Graph, engine: str, threads: int | None) -> Run:

@@ -1,0 +1,168 @@
+"""Contestants as seen from the benchmark: processes that are asked for turns."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import TOLERATED, ForeignLoad, Patience
+from benchmarks.workloads import Workload
+
+#: Everybody compiles, instead of finding what was compiled last time.
+NO_CACHES = {
+    "CHAINRULE_CACHE": "",
+    "JAX_ENABLE_COMPILATION_CACHE": "false",
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
+}
+#: How often a turn is taken at most, when others use the machine meanwhile.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A framework in one configuration.
+
+    ``options`` go to the job, ``environment`` is that of the process.
+    """
+
+    name: str
+    module: str
+    threads: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a contestant did, in seconds per step, seconds, and MB."""
+
+    contestant: Contestant
+    quartiles: list[float]
+    first: float
+    start: float
+    peak: float
+    rise: float
+    disturbed: bool
+    failed: str
+
+    @property
+    def median(self) -> float:
+        """Seconds per step of the median turn."""
+        return self.quartiles[1]
+
+
+class Failed(Exception):
+    """What a contestant died of."""
+
+
+class Process(AbstractContextManager["Process"]):
+    """A running contestant.
+
+    Attributes
+    ----------
+    failed
+        Why there are no results, or nothing.
+    start, first
+        Seconds from nothing to an imported framework; seconds of tracing and compiling.
+    value
+        What came out of the first run.
+    times, loads
+        Seconds per step of every turn, and the foreign load in it.
+    """
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+        threads = str(contestant.threads)
+        began = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.contestants.server", contestant.module, threads],
+            env=os.environ
+            | NO_CACHES
+            | {"OMP_NUM_THREADS": threads}
+            | dict(contestant.environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.failed = ""
+        self._try("start")
+        self.start = time.perf_counter() - began
+
+    def prepare(self, job: str, workload: Workload, steps: int = 1) -> None:
+        """Begin with a job that takes ``steps`` steps in a run."""
+        self.failed, self._steps = "", steps
+        self.times: list[float] = []
+        self.loads: list[float] = []
+        options = self.contestant.options
+        reply = self._try("prepare", job=job, workload=asdict(workload), options=options)
+        self.first, self.value = reply.get("first", math.nan), reply.get("value", math.nan)
+
+    def turn(self, seconds: float, patience: Patience) -> None:
+        """Take a turn, again if others used the machine meanwhile; the quietest one counts."""
+        found = []
+        for _ in range(ATTEMPTS):
+            with ForeignLoad() as load:
+                reply = self._try("turn", seconds=seconds)
+            if self.failed:
+                return
+            found.append((load.share(reply["cpu"]), reply["seconds"] / self._steps))
+            if found[-1][0] <= TOLERATED or not patience.wait():
+                break
+        share, step = min(found)
+        self.loads.append(share)
+        self.times.append(step)
+
+    def result(self) -> Result:
+        """What has been measured since :meth:`prepare`."""
+        memory = self._try("memory")
+        return Result(
+            self.contestant,
+            np.quantile(self.times or [math.nan], [0.25, 0.5, 0.75]).tolist(),
+            self.first,
+            self.start,
+            memory.get("peak", math.nan),
+            memory.get("rise", math.nan),
+            bool(self.loads) and median(self.loads) > TOLERATED,
+            self.failed,
+        )
+
+    def _try(self, do: str, **request: Any) -> dict[str, Any]:
+        """The reply, or nothing after a failure."""
+        try:
+            return self._ask(do, **request)
+        except Failed as error:
+            self.failed = self.failed or str(error)
+            return {}
+
+    def _ask(self, do: str, **request: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            raise Failed(f"the process ended with {self._process.wait()}") from None
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed(f"the process ended with {self._process.wait()}")
+        reply: dict[str, Any] = json.loads(line)
+        if "failed" in reply:
+            raise Failed(reply["failed"])
+        return reply
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()

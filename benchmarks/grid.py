@@ -1,0 +1,82 @@
+"""Training speed against PyTorch and JAX over sizes: batch, width and depth.
+
+``python -m benchmarks grid [AXIS ...] [--turns N] [--json FILE]``
+
+Measured as ``python -m benchmarks training`` does, with short turns, and of each peer only its best
+configuration. A cell is the time of the fastest peer over that of ours; above 1 we are faster.
+"""
+
+import math
+from contextlib import ExitStack
+
+from benchmarks.contestants.client import Contestant, Process, Result
+from benchmarks.race import ONE_THREAD, OURS, Race, parser, prepare, ratio, write
+from benchmarks.workloads import Workload
+
+CONTESTANTS = [
+    Contestant("ours", OURS),
+    Contestant("ours", OURS, 2),
+    Contestant("JAX", "on_jax", environment={"XLA_FLAGS": ONE_THREAD}),
+    Contestant("JAX", "on_jax", 2),
+    Contestant("PyTorch", "on_torch"),
+    Contestant("PyTorch", "on_torch", 2),
+]
+GRID = {
+    "batch": [
+        Workload(f"batch {batch}", (784, 128, 10), batch)
+        for batch in (1, 4, 16, 64, 256, 1024, 4096)
+    ],
+    "width": [
+        Workload(f"width {width}", (width, width, width, 10), 64)
+        for width in (8, 32, 128, 512, 2048)
+    ],
+    "depth": [
+        Workload(f"depth {depth}", (*[64] * (depth + 1), 10), 64) for depth in (1, 4, 16, 64)
+    ],
+}
+THREADS = (1, 2)
+
+
+def line(workload: Workload, results: list[Result]) -> str:
+    """Medians in µs, and the ratios."""
+    cells = [
+        f"{'n/a' if result.failed else f'{result.median * 1e6:.1f}':>10}"
+        + ("!" if result.disturbed else " ")
+        for result in results
+    ]
+    ratios = [f"{ratio(results, threads):8.2f}" for threads in THREADS]
+    return f"{workload.name:12}{''.join(cells)}{''.join(ratios)}"
+
+
+def main() -> None:
+    """Measure the axes that were asked for, or all."""
+    options = parser("grid", turns=5, seconds=0.25)
+    options.add_argument("axes", nargs="*", choices=[*GRID, []], default=[])
+    chosen = options.parse_args()
+    race, records = Race(chosen), []
+    print(__doc__)
+    titles = [f"{c.name} {c.threads}" for c in CONTESTANTS] + [f"ratio {t}" for t in THREADS]
+    print(
+        f"{'µs a step':12}{''.join(f'{t:>10} ' for t in titles[:-2])}{titles[-2]:>8}{titles[-1]:>8}"
+    )
+    with ExitStack() as stack:
+        processes = [stack.enter_context(Process(c)) for c in CONTESTANTS]
+        for axis in chosen.axes or GRID:
+            for workload in GRID[axis]:
+                prepare(processes, "Training", workload, workload.steps)
+                race(processes)
+                results = [process.result() for process in processes]
+                print(line(workload, results), flush=True)
+                for result in results:
+                    if result.failed:
+                        print(f"{'':12}{result.contestant} n/a: {result.failed[:70]}")
+                records.append((workload, results))
+    for threads in THREADS:
+        ratios = [ratio(results, threads) for _, results in records]
+        measured = [r for r in ratios if not math.isnan(r)]
+        share = sum(r >= 1 for r in measured) / len(measured) if measured else math.nan
+        print(
+            f"up to {threads} threads: {share:.0%} of {len(ratios)} points are at 1 or above, "
+            f"the minimum is {min(measured, default=math.nan):.2f}"
+        )
+    write(chosen.json, records)

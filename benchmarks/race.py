@@ -1,0 +1,89 @@
+"""What the benchmarks against other frameworks share: turns, comparison, options."""
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contestants.client import Process, Result
+from benchmarks.timing import Patience
+from benchmarks.workloads import Workload
+
+OURS = "ours"
+#: Options of XLA. On one thread its pool only costs.
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+FAST_MATH = "--xla_cpu_enable_fast_math=true"
+#: Between the values of the contestants; rounding alone makes so much after many steps.
+TOLERANCE = 0.01
+
+
+class Race:
+    """Turns of a number of processes, with so much patience for a quiet machine.
+
+    Turn by turn, everybody takes one; so a slower machine is slower for all.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._turns, self._seconds = options.turns, options.seconds
+        self._patience = Patience(options.patience)
+
+    def __call__(self, processes: Iterable[Process]) -> None:
+        """Take all turns."""
+        for _ in range(self._turns):
+            for process in processes:
+                if not process.failed:
+                    process.turn(self._seconds, self._patience)
+
+
+def prepare(processes: Sequence[Process], job: str, workload: Workload, steps: int = 1) -> None:
+    """Give the same job to all. Who gets another value has not done the work."""
+    for process in processes:
+        process.prepare(job, workload, steps)
+    values = [process.value for process in processes if not process.failed]
+    usual = float(np.median(values)) if values else math.nan
+    for process in processes:
+        if not process.failed and not math.isclose(process.value, usual, rel_tol=TOLERANCE):
+            process.failed = f"the value is {process.value:.6g}, that of others {usual:.6g}"
+
+
+def fastest(results: Iterable[Result], ours: bool, threads: int) -> float:
+    """The best median, of ours or of the others, with no more threads than these."""
+    found = [
+        result.median
+        for result in results
+        if (result.contestant.module == OURS) is ours
+        and result.contestant.threads <= threads
+        and not result.failed
+    ]
+    return min(found, default=math.nan)
+
+
+def ratio(results: Sequence[Result], threads: int) -> float:
+    """The time of the fastest peer over that of ours: above 1 we are faster."""
+    return fastest(results, False, threads) / fastest(results, True, threads)
+
+
+def parser(name: str, turns: int, seconds: float) -> argparse.ArgumentParser:
+    """The options that all of these benchmarks have."""
+    parser = argparse.ArgumentParser(f"python -m benchmarks {name}")
+    parser.add_argument("--turns", type=int, default=turns, help="of every contestant")
+    parser.add_argument("--seconds", type=float, default=seconds, help="of a turn")
+    parser.add_argument("--patience", type=float, default=600, help="seconds to wait for quiet")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    return parser
+
+
+def write(file: Path | None, records: Sequence[tuple[Workload, Sequence[Result]]]) -> None:
+    """All figures as JSON, if there is a file."""
+    if file:
+        found: list[Any] = [
+            {"workload": asdict(workload), **asdict(result)}
+            for workload, results in records
+            for result in results
+        ]
+        file.write_text(json.dumps(found, indent=1))

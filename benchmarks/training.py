@@ -1,0 +1,131 @@
+"""Training speed against PyTorch and JAX: networks of linear layers, Adam, mini-batches.
+
+``python -m benchmarks training [WORKLOAD ...] [--only TEXT] [--turns N] [--json FILE]``
+
+The work. All contestants train the same network (:mod:`benchmarks.workloads`) from the same
+weights, with Adam(1e-3) in float32, on the same mini-batches: rows of a data set, gathered within
+what is timed by indices shuffled before. A run is as many steps as make a few milliseconds of work
+or more; the error of its last step must be the same for all.
+
+The peers, in the best configurations that we found: JAX as one compiled ``lax.scan`` over the steps
+of a run, its state donated, also unrolled and with fast arithmetic; PyTorch step by step with fused
+Adam, and with the whole step through ``torch.compile``.
+
+The measurement. Every contestant lives in a process of its own, on as many CPUs as it has threads,
+and sleeps while it is not its turn. A turn begins with the first weights and runs that warm up;
+then it runs for a while. The contestants take turns, so that a slower machine is slower for all;
+the median turn counts, its quartiles are shown. A turn during which others used more than 8 % of
+the machine is repeated when it is quiet again; where patience (``--patience``) ran out for half of
+the turns, the contestant is marked with ``!``. The machine is a contestant, too: its limits are
+measured between the others.
+
+The columns. ``of FMA``: operations of the matrix products of a step, in relation to the fused
+multiply-adds that as many threads can do at best; ``first``: the first run less a later one, so
+tracing and compiling, with all caches off; ``start``: from nothing to an imported framework;
+``peak`` and ``rise``: the most memory, and what of it came after the import.
+"""
+
+from contextlib import ExitStack
+
+from benchmarks.contestants.client import Contestant, Process, Result
+from benchmarks.race import (
+    FAST_MATH,
+    ONE_THREAD,
+    OURS,
+    Race,
+    fastest,
+    parser,
+    prepare,
+    ratio,
+    write,
+)
+from benchmarks.workloads import TRAINING, Workload
+
+JAX, TORCH = "on_jax", "on_torch"
+COMPILED = {"compiled": True}
+CONTESTANTS = [
+    Contestant("ours", OURS),
+    Contestant("ours", OURS, 2),
+    Contestant("JAX", JAX, environment={"XLA_FLAGS": ONE_THREAD}),
+    Contestant("JAX unroll 2", JAX, 1, {"unroll": 2}, {"XLA_FLAGS": ONE_THREAD}),
+    Contestant("JAX fast", JAX, environment={"XLA_FLAGS": f"{ONE_THREAD} {FAST_MATH}"}),
+    Contestant("JAX", JAX, 2),
+    Contestant("JAX fast", JAX, 2, environment={"XLA_FLAGS": FAST_MATH}),
+    Contestant("PyTorch", TORCH),
+    Contestant("PyTorch", TORCH, 2),
+    Contestant("PyTorch compiled", TORCH, 1, COMPILED),
+    Contestant("PyTorch compiled", TORCH, 2, COMPILED),
+]
+MACHINE = [Contestant("machine", "machine", threads) for threads in (1, 2)]
+
+
+def limits(machines: list[Process]) -> dict[int, float]:
+    """Units of work per second in the best turn, by the number of threads."""
+    return {m.contestant.threads: m.value / min(m.times) for m in machines}
+
+
+def bandwidth(race: Race) -> dict[int, float]:
+    """Bytes per second that a copy in memory reads and writes."""
+    with ExitStack() as stack:
+        machines = [stack.enter_context(Process(c)) for c in MACHINE]
+        for machine in machines:
+            machine.prepare("Bandwidth", TRAINING["tiny"])
+        race(machines)
+        return limits(machines)
+
+
+def measure(
+    workload: Workload, contestants: list[Contestant], race: Race
+) -> tuple[list[Result], dict[int, float]]:
+    """The results, and the fused multiply-adds per second, as operations."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(Process(c)) for c in contestants]
+        machines = [stack.enter_context(Process(c)) for c in MACHINE]
+        prepare(processes, "Training", workload, workload.steps)
+        for machine in machines:
+            machine.prepare("Peak", workload)
+        race([*processes, *machines])
+        return [process.result() for process in processes], limits(machines)
+
+
+def line(result: Result, best: float, speed: float) -> str:
+    """One line of the table; ``speed`` is how many operations a second make all of the limit."""
+    if result.failed:
+        return f"{result.contestant!s:28} n/a: {result.failed[:70]}"
+    low, middle, high = (f"{q * 1e6:.1f}" for q in result.quartiles)
+    return (
+        f"{result.contestant!s:28}{'!' if result.disturbed else ' '}{middle:>10}"
+        f"{f'{low} to {high}':>20}{result.median / best:8.2f}{speed / result.median:8.0%}"
+        f"{result.first:8.2f}{result.start:8.2f}{result.peak:8.0f}{result.rise:8.0f}"
+    )
+
+
+def show(workload: Workload, results: list[Result], peak: dict[int, float]) -> None:
+    """The table of a workload, and how the fastest compare."""
+    print(f"\n{workload}; {workload.steps} steps a run, {workload.flops / 1e6:.3g} MFLOP a step")
+    print(f"FMA: {', '.join(f'{p / 1e9:.0f} GFLOP/s on {t}' for t, p in peak.items())}")
+    titles = f"{'µs a step':>11}{'quartiles':>20}{'/ ours':>8}{'of FMA':>8}"
+    print(f"{'':28}{titles}{'first s':>8}{'start s':>8}{'peak MB':>8}{'rise MB':>8}")
+    best = fastest(results, True, 2)
+    for result in results:
+        print(line(result, best, workload.flops / peak[result.contestant.threads]))
+    ratios = [f"{ratio(results, threads):.2f} on {threads}" for threads in (1, 2)]
+    print(f"fastest peer / ours, threads up to: {', '.join(ratios)}", flush=True)
+
+
+def main() -> None:
+    """Measure the workloads that were asked for, or all."""
+    options = parser("training", turns=11, seconds=0.4)
+    options.add_argument("workloads", nargs="*", choices=[*TRAINING, []], default=[])
+    options.add_argument("--only", default="", help="contestants with this text in their names")
+    chosen = options.parse_args()
+    contestants = [c for c in CONTESTANTS if chosen.only.lower() in str(c).lower()]
+    race, records = Race(chosen), []
+    print(__doc__)
+    found = [f"{b / 1e9:.1f} GB/s on {t}" for t, b in bandwidth(race).items()]
+    print(f"memory, copying: {', '.join(found)}", flush=True)
+    for name in chosen.workloads or TRAINING:
+        results, peak = measure(TRAINING[name], contestants, race)
+        show(TRAINING[name], results, peak)
+        records.append((TRAINING[name], results))
+    write(chosen.json, records)
