@@ -15,7 +15,7 @@ from llvmlite import ir
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import interleaved
-from chainrule.engines.native.emit import I64, POINTER, Code, build, new_function
+from chainrule.engines.native.emit import I64, POINTER, new_function
 from chainrule.engines.native.gemm import (
     MatmulSpec,
     Panels,
@@ -25,6 +25,7 @@ from chainrule.engines.native.gemm import (
     matmul_kernel,
     scratch_elements,
 )
+from chainrule.engines.native.machine import Code, build
 from chainrule.engines.native.target import Target, host
 
 TURNS, SECONDS = 21, 0.03

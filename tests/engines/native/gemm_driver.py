@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.emit import I64, POINTER, build, new_function
+from chainrule.engines.native.emit import I64, POINTER, new_function
 from chainrule.engines.native.gemm import (
     MatmulSpec,
     Panels,
@@ -18,6 +18,7 @@ from chainrule.engines.native.gemm import (
     matmul_kernel,
     scratch_elements,
 )
+from chainrule.engines.native.machine import build
 from chainrule.engines.native.target import Target, host
 
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.emit import POINTER, Code, build, new_function
+from chainrule.engines.native.emit import POINTER, new_function
 from chainrule.engines.native.loops import RULES, SCRATCH
+from chainrule.engines.native.machine import Code, build
 from chainrule.engines.native.target import Target, host
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE

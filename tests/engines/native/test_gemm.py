@@ -16,7 +16,6 @@ from chainrule.engines.native.emit import (
     Emitter,
     Index,
     Value,
-    build,
     lanes_of,
     new_function,
 )
@@ -31,6 +30,7 @@ from chainrule.engines.native.gemm import (
     matmul_kernel,
     scratch_elements,
 )
+from chainrule.engines.native.machine import build
 from chainrule.engines.native.target import Target, host
 
 from .gemm_driver import UNTOUCHED, Fence, Product, whole_numbers

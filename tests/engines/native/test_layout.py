@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, build, new_function
+from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function
 from chainrule.engines.native.layout import (
     Panels,
     Strided,
@@ -17,6 +17,7 @@ from chainrule.engines.native.layout import (
     sums_across,
     transposed,
 )
+from chainrule.engines.native.machine import build
 from chainrule.engines.native.target import host
 
 from .gemm_driver import Fence

@@ -10,7 +10,8 @@ import pytest
 from llvmlite import ir
 
 from chainrule.engines.native import vmath
-from chainrule.engines.native.emit import I32, I64, POINTER, VOID, build, new_function
+from chainrule.engines.native.emit import I32, I64, POINTER, VOID, new_function
+from chainrule.engines.native.machine import build
 from chainrule.engines.native.target import host
 from chainrule.engines.native.vmath import ACCURACY
 from chainrule.graph.table import TABLE

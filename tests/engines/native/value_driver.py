@@ -8,7 +8,8 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engines.native.elementwise import RULES
-from chainrule.engines.native.emit import I64, POINTER, build, new_function
+from chainrule.engines.native.emit import I64, POINTER, new_function
+from chainrule.engines.native.machine import build
 from chainrule.engines.native.target import Target, host
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE

@@ -1,21 +1,19 @@
-"""A vocabulary over LLVM's IR builder: loops, vectors, arithmetic, and turning IR into code.
+"""A vocabulary over LLVM's IR builder: loops, vectors, arithmetic.
 
 Nothing in here knows about graphs. A *value* is a vector ``<lanes x T>`` or a scalar ``T``; the
 same functions serve both, so that one rule for an op gives vector code and the scalar code of a
 remainder. Types are written as NumPy's: booleans are one byte in memory and one bit in registers.
 """
 
-import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.target import Target, host
+from chainrule.engines.native.target import Target
 
 __all__ = [
     "I1",
@@ -24,13 +22,9 @@ __all__ = [
     "I64",
     "POINTER",
     "VOID",
-    "Code",
     "Emitter",
-    "build",
     "flushed_denormals",
-    "load",
     "new_function",
-    "object_code",
 ]
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -457,47 +451,3 @@ def flushed_denormals(e: Emitter) -> Iterator[None]:
         e.call("llvm.aarch64.set.fpcr", old, result=VOID)
     else:
         yield
-
-
-class Code:
-    """Machine code of a module; keeps it alive as long as one of its functions may be called."""
-
-    def __init__(self, engine: llvm.ExecutionEngine, module: llvm.ModuleRef) -> None:
-        self._engine, self._module = engine, module
-
-    def function(self, name: str, *kinds: Any) -> Callable[..., Any]:
-        """A callable that releases the GIL; ``kinds`` are the ctypes of its arguments."""
-        return ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(name))
-
-
-def build(module: ir.Module, target: Target) -> Code:
-    """Compile a module."""
-    return load(object_code(module, target))
-
-
-def object_code(module: ir.Module, target: Target) -> bytes:
-    """A module as an object file.
-
-    The IR arrives vectorised and unrolled, so LLVM's optimiser is left out: it adds compile time
-    and no speed. The code generator runs at level 2: level 0 keeps nothing in registers.
-    """
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, jit=True
-    )
-    module.triple = llvm.get_default_triple()
-    module.data_layout = str(machine.target_data)
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    code: bytes = machine.emit_object(parsed)
-    return code
-
-
-def load(code: bytes) -> Code:
-    """The functions of an object file, ready to be called."""
-    host()  # LLVM has to know this machine
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    empty = llvm.parse_assembly("")
-    engine = llvm.create_mcjit_compiler(empty, machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return Code(engine, empty)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engines.native.barrier import barrier_bytes
-from chainrule.engines.native.emit import load
+from chainrule.engines.native.machine import load
 from chainrule.engines.native.workers import run_together
 from chainrule.engines.panels import aligned
 

@@ -11,11 +11,12 @@ from llvmlite import ir
 from chainrule.engines.interpret import Program
 from chainrule.engines.native import Refused, loops
 from chainrule.engines.native.disk import kept
-from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function, object_code
+from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function
 from chainrule.engines.native.executable import Artifact, Executable
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Schedule, Single
+from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import plan
 from chainrule.engines.native.target import Target, host

@@ -8,10 +8,11 @@ import numpy as np
 from llvmlite import ir
 
 from chainrule.engines.native.disk import described, kept
-from chainrule.engines.native.emit import Emitter, Value, flushed_denormals, object_code
+from chainrule.engines.native.emit import Emitter, Value, flushed_denormals
 from chainrule.engines.native.executable import Artifact, Executable
 from chainrule.engines.native.growth import Growth, compared, constants_of, mark
 from chainrule.engines.native.inplace import updated_in_place
+from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import bytes_of, plan, reads_of, whole_lines
 from chainrule.engines.native.program import checked_schedule, entry

@@ -1,0 +1,56 @@
+"""From LLVM's IR to machine code that can be called."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from chainrule.engines.native.target import Target, host
+
+__all__ = ["Code", "build", "load", "object_code"]
+
+
+class Code:
+    """Machine code of a module; keeps it alive as long as one of its functions may be called."""
+
+    def __init__(self, engine: llvm.ExecutionEngine, module: llvm.ModuleRef) -> None:
+        self._engine, self._module = engine, module
+
+    def function(self, name: str, *kinds: Any) -> Callable[..., Any]:
+        """A callable that releases the GIL; ``kinds`` are the ctypes of its arguments."""
+        return ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(name))
+
+
+def build(module: ir.Module, target: Target) -> Code:
+    """Compile a module."""
+    return load(object_code(module, target))
+
+
+def object_code(module: ir.Module, target: Target) -> bytes:
+    """A module as an object file.
+
+    The IR arrives vectorised and unrolled, so LLVM's optimiser is left out: it adds compile time
+    and no speed. The code generator runs at level 2: level 0 keeps nothing in registers.
+    """
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, jit=True
+    )
+    module.triple = llvm.get_default_triple()
+    module.data_layout = str(machine.target_data)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    code: bytes = machine.emit_object(parsed)
+    return code
+
+
+def load(code: bytes) -> Code:
+    """The functions of an object file, ready to be called."""
+    host()  # LLVM has to know this machine
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    empty = llvm.parse_assembly("")
+    engine = llvm.create_mcjit_compiler(empty, machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return Code(engine, empty)
