@@ -30,7 +30,7 @@ LINE = 128
 # 3 µs and a hundred yields 40 µs. Sleeping earlier costs most where the others are merely late, as
 # the kernel wakes a sleeper about 60 µs after its time; spinning longer costs most where two
 # threads share a core.
-SPINS, YIELDS = 100, 100
+SPINS, YIELDS = 100, 4000
 NAP = 50  # microseconds
 
 #: The instruction that tells a processor that its thread turns in a loop.

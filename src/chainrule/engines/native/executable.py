@@ -55,10 +55,13 @@ class Executable:
         self._free: list[_Memory] = []
         self._lock = threading.Lock()
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> bool:
-        """Run on contiguous arrays; returns whether all indices were in range."""
+    def __call__(self, arrays: Sequence[np.ndarray], threads: int | None = None) -> bool:
+        """Run on contiguous arrays; returns whether all indices were in range.
+
+        ``threads`` are fewer than all, if they are given.
+        """
         memory = self._take_memory(len(arrays))
-        run_together(self._run, memory.table_for(arrays), self._threads)
+        run_together(self._run, memory.table_for(arrays), threads or self._threads)
         with self._lock:  # where the run was interrupted, its memory is not used again
             self._free.append(memory)
         return memory.all_in_range()

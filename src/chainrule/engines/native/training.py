@@ -14,6 +14,7 @@ from chainrule.engines.native.growth import Growth, compared, constants_of, mark
 from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
+from chainrule.engines.native.pace import Pace
 from chainrule.engines.native.plan import bytes_of, plan, reads_of, whole_lines
 from chainrule.engines.native.program import checked_schedule, entry
 from chainrule.engines.native.resident import panelled
@@ -200,7 +201,7 @@ class NativeLoop:
         self.layout: tuple[int, ...] = tuple(artifact.facts["layout"])
         self._moves: int = artifact.facts["moves"]
         self._grows: bool = artifact.facts["grows"]
-        self._run = Executable(artifact, threads)
+        self._run, self._pace = Executable(artifact, threads), Pace(threads)
 
     @cached_property
     def design(self) -> LoopDesign:
@@ -257,6 +258,6 @@ class NativeLoop:
         moves = np.empty(self._moves, np.uint8)
         known = self._constants if constants is None else constants
         held = [*states, *data, *rows, *fixed, *known, *outputs, order, counts, moves]
-        if not self._run(held):
+        if not self._pace(lambda threads: self._run(held, threads), len(order)):
             raise IndexError
         return outputs

@@ -1,0 +1,56 @@
+"""How many threads a loop runs on, decided by how fast it has been lately.
+
+Two threads are slower than one where other programs use the second processor, or where the two
+processors of a virtual machine are halves of one core at the moment. Nobody knows that beforehand,
+and it changes while a training goes on. The number of threads does not change a bit of any result,
+so here, and only here, a clock may decide.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["Pace"]
+
+Result = TypeVar("Result")
+
+#: After so many calls the other number of threads is tried, at first, and at the most. The longer
+#: it has been the slower one, the more seldom: a try may take ten times as long.
+FIRST, LAST = 3, 200
+
+
+class Pace:
+    """Chooses between all threads and one, call by call.
+
+    Parameters
+    ----------
+    most
+        All threads.
+    clock
+        Seconds from anywhere.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._most, self._clock = most, clock
+        self._seconds = {most: 0.0}
+        self._calls, self._patience, self._favourite = 0, FIRST, most
+
+    def __call__(self, run: Callable[[int], Result], steps: int) -> Result:
+        """``run(threads)``, which takes so many steps."""
+        threads = self._choice()
+        began = self._clock()
+        result = run(threads)
+        took = (self._clock() - began) / max(1, steps)
+        before = self._seconds.get(threads, 0.0)
+        self._seconds[threads] = (before + took) / 2 if before else took
+        return result
+
+    def _choice(self) -> int:
+        faster = min(self._seconds, key=self._seconds.__getitem__)
+        if faster != self._favourite:
+            self._calls, self._patience, self._favourite = 0, FIRST, faster
+        self._calls += 1
+        if self._calls < self._patience:
+            return faster
+        self._calls, self._patience = 0, min(2 * self._patience, LAST)
+        return 1 if faster == self._most else self._most
