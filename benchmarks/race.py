@@ -18,6 +18,8 @@ OURS = "ours"
 #: Options of XLA. On one thread its pool only costs.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 FAST_MATH = "--xla_cpu_enable_fast_math=true"
+#: Seconds of a look at the cores, and what two of them do at least, in relation to one.
+GLIMPSE, APART = 0.02, 1.6
 #: Between the values of the contestants; rounding alone makes so much after many steps.
 TOLERANCE = 0.01
 
@@ -32,12 +34,38 @@ class Race:
         self._turns, self._seconds = options.turns, options.seconds
         self._patience = Patience(options.patience)
 
-    def __call__(self, processes: Iterable[Process]) -> None:
-        """Take all turns."""
+    def __call__(self, processes: Iterable[Process], cores: "Cores | None" = None) -> None:
+        """Take all turns; those on several threads while their CPUs are cores of their own."""
+        whole = cores.apart if cores else _always
         for _ in range(self._turns):
             for process in processes:
                 if not process.failed:
-                    process.turn(self._seconds, self._patience)
+                    process.turn(self._seconds, self._patience, whole)
+
+
+class Cores:
+    """Watches whether two CPUs do twice the work of one.
+
+    Those of a virtual machine may be the halves of one core for some seconds, at the whim of its
+    host. Then nobody gains by a second thread, and nothing is learned about programs that use one.
+
+    Parameters
+    ----------
+    one, two
+        Processes whose job is the machine's peak, on one thread and on two.
+    """
+
+    def __init__(self, one: Process, two: Process) -> None:
+        self._two = two
+        self._alone = one.value / min(one.glance(GLIMPSE) for _ in range(5))
+
+    def apart(self) -> bool:
+        """Whether they do so now."""
+        return self._two.value / self._two.glance(GLIMPSE) > APART * self._alone
+
+
+def _always() -> bool:
+    return True
 
 
 def prepare(processes: Sequence[Process], job: str, workload: Workload, steps: int = 1) -> None:

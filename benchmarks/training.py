@@ -15,9 +15,10 @@ The measurement. Every contestant lives in a process of its own, on as many CPUs
 and sleeps while it is not its turn. A turn begins with the first weights and runs that warm up;
 then it runs for a while. The contestants take turns, so that a slower machine is slower for all;
 the median turn counts, its quartiles are shown. A turn during which others used more than 8 % of
-the machine is repeated when it is quiet again; where patience (``--patience``) ran out for half of
-the turns, the contestant is marked with ``!``. The machine is a contestant, too: its limits are
-measured between the others.
+the machine is repeated when it is quiet again, and so is one on two threads while the two CPUs did
+less than 1.6 times the work of one (halves of one core, in a virtual machine); where patience
+(``--patience``) ran out for half of the turns, the contestant is marked with ``!``. The machine is
+a contestant, too: its limits are measured between the others.
 
 The columns. ``of FMA``: operations of the matrix products of a step, in relation to the fused
 multiply-adds that as many threads can do at best; ``first``: the first run less a later one, so
@@ -32,6 +33,7 @@ from benchmarks.race import (
     FAST_MATH,
     ONE_THREAD,
     OURS,
+    Cores,
     Race,
     fastest,
     parser,
@@ -84,7 +86,7 @@ def measure(
         prepare(processes, "Training", workload, workload.steps)
         for machine in machines:
             machine.prepare("Peak", workload)
-        race([*processes, *machines])
+        race([*processes, *machines], Cores(*machines))
         return [process.result() for process in processes], limits(machines)
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -110,20 +110,31 @@ class Process(AbstractContextManager["Process"]):
         reply = self._try("prepare", job=job, workload=asdict(workload), options=options)
         self.first, self.value = reply.get("first", math.nan), reply.get("value", math.nan)
 
-    def turn(self, seconds: float, patience: Patience) -> None:
-        """Take a turn, again if others used the machine meanwhile; the quietest one counts."""
+    def turn(self, seconds: float, patience: Patience, whole: Callable[[], bool]) -> None:
+        """Take a turn, again if others used the machine meanwhile; the quietest one counts.
+
+        ``whole`` says whether all CPUs are there at the moment: others use the half of one if not.
+        """
         found = []
         for _ in range(ATTEMPTS):
             with ForeignLoad() as load:
                 reply = self._try("turn", seconds=seconds)
             if self.failed:
                 return
-            found.append((load.share(reply["cpu"]), reply["seconds"] / self._steps))
-            if found[-1][0] <= TOLERATED or not patience.wait():
+            foreign = load.share(reply["cpu"])
+            if self.contestant.threads > 1 and not whole():
+                foreign = max(foreign, 0.5)
+            found.append((foreign, reply["seconds"] / self._steps))
+            if foreign <= TOLERATED or not patience.wait():
                 break
         share, step = min(found)
         self.loads.append(share)
         self.times.append(step)
+
+    def glance(self, seconds: float) -> float:
+        """Seconds per step now, of a turn that does not count."""
+        reply = self._try("turn", seconds=seconds)
+        return float(reply.get("seconds", math.nan)) / self._steps
 
     def result(self) -> Result:
         """What has been measured since :meth:`prepare`."""

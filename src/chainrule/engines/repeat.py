@@ -123,10 +123,15 @@ class Repeat:
     """A loop over a step; see :func:`repeat`."""
 
     def __init__(
-        self, step: Step, engine: str, expected: Mapping[int, int], threads: int | None
+        self,
+        step: Step,
+        watched: Step | None,
+        engine: str,
+        expected: Mapping[int, int],
+        threads: int | None,
     ) -> None:
-        self._step, self._engine, self._expected = step, engine, dict(expected)
-        self._threads = threads
+        self._step, self._watched, self._engine = step, watched or step, engine
+        self._expected, self._threads = dict(expected), threads
         self._variants: dict[Any, _Variant] = {}
         self._loops: list[tuple[_Layout, NativeLoop]] = []
         self._lock = threading.Lock()
@@ -135,30 +140,40 @@ class Repeat:
         """Begin with a state, on data whose arrays all have the same number of rows."""
         return Running(self, state, data)
 
-    def variant(self, layout: _Layout) -> _Variant:
+    def variant(self, layout: _Layout, watched: bool) -> _Variant:
         """The step for such arguments."""
         with self._lock:
-            if layout not in self._variants:
-                self._variants[layout] = self._traced(layout)
-            return self._variants[layout]
+            if (layout, False) not in self._variants:
+                self._variants[layout, False] = self._traced(layout)
+            if (layout, watched) not in self._variants:
+                self._variants[layout, True] = self._traced_watched(layout)
+            return self._variants[layout, watched]
 
     def _traced(self, layout: _Layout) -> _Variant:
-        traced, kept = self._trace(layout)
-        fixed = [np.ascontiguousarray(x.numpy()) for x in traced.captured]
+        traced, kept = self._trace(self._step, layout)
         engine: _Engine = (
             self._adapted(layout, traced.graph)
             or self._native(layout, traced.graph)
             or _Interpreted(traced.graph, len(layout.specs[0]))
         )
-        return _Variant(traced.graph, fixed, kept, engine)
+        return _Variant(traced.graph, _fixed(traced), kept, engine)
 
-    def _trace(self, layout: _Layout) -> tuple[Trace, TreeDef]:
-        """The step as a graph, and the tree of what it gives besides the state."""
+    def _traced_watched(self, layout: _Layout) -> _Variant:
+        """The watched step, in the engine of the other one: the states need not move."""
+        traced, kept = self._trace(self._watched, layout)
+        engine: _Engine | None = None
+        if self._variants[layout, False].engine.layout is not None:
+            engine = self._compiled(layout, traced.graph, None)
+        engine = engine or _Interpreted(traced.graph, len(layout.specs[0]))
+        return _Variant(traced.graph, _fixed(traced), kept, engine)
+
+    def _trace(self, step: Step, layout: _Layout) -> tuple[Trace, TreeDef]:
+        """A step as a graph, and the tree of what it gives besides the state."""
         kept: list[TreeDef] = []
 
         def flat(*tensors: Tensor) -> Any:
             rest = iter(tensors)
-            state, output = self._step(*(tree_unflatten(d, rest) for d in layout.definitions))
+            state, output = step(*(tree_unflatten(d, rest) for d in layout.definitions))
             leaves, definition = tree_flatten(output)
             kept.append(definition)
             return tree_flatten(state)[0] + leaves
@@ -172,14 +187,22 @@ class Repeat:
         if chosen_engine(self._engine, graph, self._expected.get(layout.size, 1)) != "native":
             return None
         shorter = max((n for n in self._expected if n < layout.size), default=None)
-        other = None if shorter is None else self._trace(layout.with_size(shorter))[0].graph
+        other = None
+        if shorter is not None:
+            other = self._trace(self._step, layout.with_size(shorter))[0].graph
+        loop = self._compiled(layout, graph, other)
+        if loop is not None:
+            self._loops.append((layout, loop))
+        return loop
+
+    def _compiled(
+        self, layout: _Layout, graph: Graph, shorter: Graph | None
+    ) -> "NativeLoop | None":
         threads = threads_for(graph, self._threads, repeated=True)
         try:
-            loop = native_loop(graph, [len(group) for group in layout.specs], threads, other)
+            return native_loop(graph, [len(group) for group in layout.specs], threads, shorter)
         except Refused:
             return None  # the interpreter takes the whole graph
-        self._loops.append((layout, loop))
-        return loop
 
     def _adapted(self, layout: _Layout, graph: Graph) -> "_Adapted | None":
         """Machine code that was made for longer batches, if it serves this size, too."""
@@ -189,6 +212,10 @@ class Repeat:
                 if constants is not None:
                     return _Adapted(loop, constants)
         return None
+
+
+def _fixed(traced: Trace) -> Arrays:
+    return [np.ascontiguousarray(x.numpy()) for x in traced.captured]
 
 
 class Running:
@@ -236,8 +263,8 @@ class Running:
         if layout is not None:
             self._states = [to_panels(x, width) for x, width in zip(plain, layout, strict=True)]
 
-    def advance(self, order: np.ndarray, rows: Any = None) -> Any:
-        """Take as many steps as ``order`` has rows.
+    def advance(self, order: np.ndarray, rows: Any = None, *, watched: bool = False) -> Any:
+        """Take as many steps as ``order`` has rows; ``watched`` ones if asked for.
 
         Parameters
         ----------
@@ -262,7 +289,7 @@ class Running:
             raise ShapeError("engines.order", rows=self._rows_in_data)
         leaves, definition = tree_flatten(rows)
         arrays = [np.ascontiguousarray(asarray(leaf).numpy()) for leaf in leaves]
-        variant = self._variant(order.shape[1], definition, arrays)
+        variant = self._variant(order.shape[1], definition, arrays, watched)
         self._bring(variant.engine.layout)
         try:
             kept = variant.engine.advance(self._states, self._data, order, arrays, variant.fixed)
@@ -299,20 +326,23 @@ class Running:
         self._bring(None)
         return first_nonfinite(variant.graph, [*self._states, *batch, *arrays, *variant.fixed])
 
-    def _variant(self, size: int, rows_tree: TreeDef, rows: Sequence[np.ndarray]) -> _Variant:
-        key = size, rows_tree, tuple((array.shape[1:], array.dtype) for array in rows)
+    def _variant(
+        self, size: int, rows_tree: TreeDef, rows: Sequence[np.ndarray], watched: bool = False
+    ) -> _Variant:
+        key = size, watched, rows_tree, tuple((array.shape[1:], array.dtype) for array in rows)
         if key not in self._variants:
             batch = tuple(Spec((size, *array.shape[1:]), array.dtype) for array in self._data)
             own = tuple(Spec(array.shape[1:], array.dtype) for array in rows)
             trees = (self._state_tree, self._data_tree, rows_tree)
             layout = _Layout(trees, (self._state_specs, batch, own))
-            self._variants[key] = self._loop.variant(layout)
+            self._variants[key] = self._loop.variant(layout, watched)
         return self._variants[key]
 
 
 def repeat(
     step: Step,
     *,
+    watched: Step | None = None,
     engine: str = "auto",
     expected: Mapping[int, int] | None = None,
     threads: int | None = None,
@@ -325,6 +355,9 @@ def repeat(
         ``step(state, batch, row) -> (new state, kept)`` on trees of tensors, without side effects.
         The new state has the shapes and types of the old one. ``batch`` are rows of the data,
         ``row`` is what this step has of its own.
+    watched
+        The same step, but for what it keeps: it may look at more. Taken where
+        :meth:`Running.advance` is asked for it, and compiled only then.
     engine
         See :func:`chainrule.compile`.
     expected
@@ -348,4 +381,4 @@ def repeat(
     ([0.0, 1.0], 1.5)
     """
     checked_engine(engine)
-    return Repeat(step, engine, expected or {}, threads)
+    return Repeat(step, watched, engine, expected or {}, threads)

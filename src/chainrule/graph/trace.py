@@ -124,10 +124,7 @@ def replay(graph: Graph, tensors: Sequence[Tensor]) -> list[Tensor]:
     remaining = _reader_counts(graph)
     symbolic = any(tensor.is_symbolic for tensor in tensors)
     for node in graph.nodes:
-        inputs = [value[child] for child in node.inputs]
-        # In a new graph a constant stays a node: what is broadcast there is not written out.
-        keep = symbolic and node.op is CONSTANT
-        value[node] = Tensor(None, node) if keep else repeat(node, inputs)
+        value[node] = repeat(node, [value[child] for child in node.inputs], symbolic)
         for child in node.inputs:  # forget what nobody will read, so that memory is freed early
             remaining[child] -= 1
             if remaining[child] == 0:
@@ -145,10 +142,13 @@ def _reader_counts(graph: Graph) -> dict[Node, int]:
     return counts
 
 
-def repeat(node: Node, inputs: Sequence[Any]) -> Any:
-    """Apply a node's op to other inputs; a row with sub-graphs gives a tuple."""
+def repeat(node: Node, inputs: Sequence[Any], symbolic: bool = False) -> Any:
+    """Apply a node's op to other inputs; a row with sub-graphs gives a tuple.
+
+    In a ``symbolic`` graph a constant stays a node: what is broadcast there is not written out.
+    """
     if node.op is CONSTANT:
-        return _as_tensor(node)
+        return Tensor(None, node) if symbolic else _as_tensor(node)
     if node.op is PICK:
         return inputs[0][node.attributes["index"]]
     if node.op.family == "structure":

@@ -5,6 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.engines.native import operands
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import plan
@@ -26,8 +27,15 @@ def test_layers_are_followed_without_a_meeting():
     assert set(made.segment) == {0}
 
 
-def test_backpropagation_meets_once_before_the_weights():
-    model = nn.MLP(20, [30, 40, 50], 5, rng=0)
+@pytest.mark.parametrize(
+    ("hidden", "meetings"),
+    [
+        ([30, 40, 50], 1),
+        ([300, 200, 150], 2),  # large weights are transposed together, before anybody reads them
+    ],
+)
+def test_backpropagation_meets_once_before_the_weights(hidden, meetings):
+    model = nn.MLP(20, hidden, 5, rng=0)
 
     def cost(model, x, t):
         return nn.cross_entropy(model(x), t)
@@ -38,8 +46,16 @@ def test_backpropagation_meets_once_before_the_weights():
         i for i, k in enumerate(schedule.kernels) if "64 × " not in str(k) and "pack" not in str(k)
     ]
     assert len({made.segment[i] for i in weights}) == 1
-    copies = any("pack" in str(kernel) for kernel in schedule.kernels)
-    assert made.segment[-1] == 1 + copies
+    assert made.segment[-1] == meetings
+
+
+def test_a_small_operand_is_copied_by_every_thread_right_before_it_is_read():
+    schedule, made = scheduled(lambda x: (x @ x.T) @ x, cr.Spec((40, 30)))
+    copy, product = schedule.kernels[:2]
+    assert str(copy).startswith("pack <transpose") and str(copy).endswith("by every thread")
+    assert product.anchor in schedule.packed
+    assert made.private == {copy.made} and copy.made not in made.offset
+    assert made.scratch >= made.private_at + 30 * 40 * 4
 
 
 @pytest.mark.parametrize(
@@ -78,9 +94,13 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.parametrize("private", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("threads", [2, 3, 5])
-def test_the_number_of_threads_changes_no_bit(name, threads, eight_threads):
+def test_the_number_of_threads_changes_no_bit(name, threads, private, eight_threads, monkeypatch):
+    if not private:
+        monkeypatch.setenv("CHAINRULE_CACHE", "")  # the same graph, but other code
+        monkeypatch.setattr(operands, "PRIVATE", 0)
     graph = cr.make_graph(FUNCTIONS[name], cr.Spec((33, 7)))
     x = np.random.default_rng(0).standard_normal((33, 7)).astype(np.float32)
     alone = NativeProgram(graph)([x])

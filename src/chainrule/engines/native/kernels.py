@@ -93,7 +93,11 @@ class Single:
 
 @dataclass(eq=False)
 class Pack:
-    """An operand of products is copied into panels: once for all threads, which share the work.
+    """An operand of products is copied into panels.
+
+    A large one is copied once for all threads, which share the work. Of a small one every thread
+    makes a copy of its own (``private``) right before the product: that takes no longer than
+    fetching what other cores have copied, and nobody waits.
 
     Attributes
     ----------
@@ -107,6 +111,8 @@ class Pack:
         Columns of a panel.
     scale
         Rows for each row of a batch, as in :class:`Region`.
+    private
+        Whether every thread makes its own.
     """
 
     operand: Node
@@ -114,6 +120,7 @@ class Pack:
     made: Node
     width: int
     scale: int = 0
+    private: bool = False
 
     @property
     def lines(self) -> int:
@@ -126,7 +133,8 @@ class Pack:
         return [self.made]
 
     def __str__(self) -> str:
-        return f"pack {self.operand!r} into panels of {self.width} columns"
+        own = " by every thread" if self.private else ""
+        return f"pack {self.operand!r} into panels of {self.width} columns{own}"
 
 
 @dataclass(eq=False)

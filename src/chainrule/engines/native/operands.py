@@ -14,6 +14,9 @@ from chainrule.graph.table import TABLE
 
 __all__ = ["emit_pack", "pack_operands", "spec_of"]
 
+#: Bytes of an operand up to which every thread copies it for itself, for so many rows or more.
+PRIVATE, ROWS = 1 << 16, 16
+
 
 def _strides(operand: Node) -> Strided:
     """The steps in memory to the next row and to the next column of an operand."""
@@ -53,11 +56,15 @@ def pack_operands(schedule: Schedule, target: Target) -> None:
             continue
         product = kernel.anchor
         width = _wanted_width(product, schedule, target)
-        if width is not None:
-            key = product.inputs[1], width
-            if key not in copies:
-                copies[key] = _pack(schedule, *key, kernel.terms_scale)
-            schedule.packed[product] = copies[key]
+        if width is None:
+            continue
+        key = product.inputs[1], width
+        if _is_private(kernel):
+            schedule.packed[product] = _pack(schedule, *key, kernel.terms_scale, kernel)
+            continue
+        if key not in copies:
+            copies[key] = _pack(schedule, *key, kernel.terms_scale)
+        schedule.packed[product] = copies[key]
 
 
 def _wanted_width(product: Node, schedule: Schedule, target: Target) -> int | None:
@@ -71,16 +78,33 @@ def _wanted_width(product: Node, schedule: Schedule, target: Target) -> int | No
     return None
 
 
-def _pack(schedule: Schedule, operand: Node, width: int, scale: int) -> Pack:
-    """A kernel that copies an operand, put right after the one that makes it."""
+def _is_private(kernel: Region) -> bool:
+    """Whether every thread copies the operand of a product for itself."""
+    assert kernel.anchor is not None
+    operand = kernel.anchor.inputs[1].spec
+    return operand.size * operand.dtype.itemsize <= PRIVATE and kernel.rows >= ROWS
+
+
+def _pack(
+    schedule: Schedule, operand: Node, width: int, scale: int, reader: Kernel | None = None
+) -> Pack:
+    """A kernel that copies an operand.
+
+    It stands right before the only ``reader``, or else right after the kernel that makes the
+    operand.
+    """
     inner, columns = operand.spec.shape
     size = Panels.packed(inner, width).elements(columns)
     # No op makes this value: the node only stands for its memory.
     made = Node(TABLE["reshape"], (operand,), {}, (Spec((size,), operand.spec.dtype),))
     source = operand.inputs[0] if swaps_last_axes(operand) else operand
-    kernel = Pack(operand, schedule.root(source), made, width, scale)
+    kernel = Pack(operand, schedule.root(source), made, width, scale, reader is not None)
     writer: Kernel | None = schedule.place.get(kernel.source)
-    schedule.kernels.insert(0 if writer is None else schedule.kernels.index(writer) + 1, kernel)
+    if reader is not None:
+        place = schedule.kernels.index(reader)
+    else:
+        place = 0 if writer is None else schedule.kernels.index(writer) + 1
+    schedule.kernels.insert(place, kernel)
     schedule.place[made] = kernel
     return kernel
 

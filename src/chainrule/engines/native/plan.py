@@ -46,6 +46,10 @@ class Plan:
         Position of a loop → where states lie while they change places.
     in_place
         The states of this body that are overwritten, with the nodes of their new values.
+    private
+        What every thread holds for itself, from one kernel to the next, in its scratch memory.
+    private_at
+        Where that begins.
     size
         Bytes of the arena.
     scratch
@@ -59,6 +63,8 @@ class Plan:
     body_offset: dict[tuple[int, str], int] = field(default_factory=dict)
     moves_offset: dict[int, int] = field(default_factory=dict)
     in_place: dict[int, Node] = field(default_factory=dict)
+    private: set[Node] = field(default_factory=set)
+    private_at: int = 0
     size: int = 0
     scratch: int = 0
 
@@ -142,18 +148,24 @@ def plan(
     fetched, replaced = fetched or {}, overwrites(made.in_place, states)
     made.segment = segments(schedule, reads, made.stores, replaced, fetched)
     last = _last_segments(schedule, made, reads)
+    copies = [k for k in schedule.kernels if isinstance(k, Pack) and k.private]
+    made.private = {copy.made for copy in copies}
     arena = _Arena()
     for node in fetched:
         made.offset[node] = arena.take(bytes_of(node.spec), 0, last.get(node, 0))
     for position, kernel in enumerate(schedule.kernels):
         now = made.segment[position]
-        for node in sorted(made.stores[position] - given, key=lambda n: n.serial):
+        for node in sorted(made.stores[position] - given - made.private, key=lambda n: n.serial):
             made.offset[node] = arena.take(bytes_of(node.spec), now, last.get(node, now))
         if isinstance(kernel, Loop):
             made.moves_offset[position] = arena.take(_bytes_of_states(kernel), now, now)
             _plan_bodies(kernel, position, made, arena, target)
         else:
-            made.scratch = max(made.scratch, whole_lines(scratch_of(kernel, schedule, target)))
+            made.private_at = max(
+                made.private_at, whole_lines(scratch_of(kernel, schedule, target))
+            )
+    own = max((whole_lines(bytes_of(node.spec)) for node in made.private), default=0)
+    made.scratch = max(made.scratch, made.private_at + own)
     made.size = arena.size
     return made
 

@@ -60,7 +60,7 @@ def _can(schedule: Schedule, reads: Sequence[Sequence[Node]], new: Node, old: No
     if old.spec.ndim != 2 or not old.spec.is_float or not whole:
         return False
     for kernel, read in zip(schedule.kernels, reads, strict=True):
-        if new in read or (old in read and not _reads_in_place(kernel, schedule, old)):
+        if any(x in read and not _reads_in_place(kernel, schedule, x) for x in (new, old)):
             return False
     return True
 

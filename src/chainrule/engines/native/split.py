@@ -23,6 +23,7 @@ __all__ = ["Share", "overwrites", "segments", "share_of", "written_by"]
 class Share:
     """What threads divide: so many rows, columns or matrices of a kernel's domain.
 
+    The axis ``"whole"`` is not divided: every thread does all of it, in memory of its own.
     With a ``scale`` there are so many units for each row of a batch whose length only the run
     knows; ``units`` is for the longest.
     """
@@ -46,7 +47,7 @@ def share_of(kernel: Kernel) -> Share | None:
         return Share("rows", kernel.rows, kernel.rows_scale) if kernel.rows > 1 else None
     if isinstance(kernel, Pack):
         axis = "lines" if swaps_last_axes(kernel.operand) else "rows"
-        return Share(axis, kernel.lines, kernel.scale)
+        return Share("whole" if kernel.private else axis, kernel.lines, kernel.scale)
     if isinstance(kernel, Single) and is_float_product(kernel.node):
         return Share("matrices", math.prod(kernel.node.spec.shape[:-2]))
     return None
@@ -120,6 +121,8 @@ class _Segment:
 
     def _own(self, reader: Kernel, node: Node, share: Share | None) -> bool:
         """Whether every thread reads just the part of a node that is its own by ``share``."""
+        if share is not None and share.axis == "whole":
+            return True
         if share_of(reader) != share:
             return False
         return share is None or _reads_own_part(reader, node, self.schedule)

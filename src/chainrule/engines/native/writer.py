@@ -111,6 +111,8 @@ class Writer:
         """The units of this thread: from the first to before the last."""
         e, b, count = self.e, self.e.b, self.frame.count
         units = e.times(self.frame.rows, share.scale) if share.scale else e.i64(share.units)
+        if share.axis == "whole":
+            return e.i64(0), units
         # Each part has ceil(units / (grain · count)) grains.
         all_parts = b.mul(count, e.i64(share.grain))
         each = b.sdiv(b.sub(b.add(units, all_parts), e.i64(1)), all_parts)
@@ -135,6 +137,8 @@ class Writer:
     def schedule(self, body: Body, given: Pointers) -> dict[Node, Value]:
         """All kernels in order; returns where every value lies."""
         pointers = dict(given)
+        own = self.e.at(self.frame.scratch, body.plan.private_at, dtype=np.int8)
+        pointers.update(dict.fromkeys(body.plan.private, own))
         for node, offset in body.plan.offset.items():
             if node not in pointers:
                 pointers[node] = self.e.at(body.arena, offset, dtype=np.int8)
@@ -188,7 +192,8 @@ class Writer:
             if swaps_last_axes(product.inputs[0]) and inner * spec.rows * spec.item <= FETCHED:
                 first, last = (self.e.times(unit, spec.item) for unit in part)
                 fetch(self.e, left, inner, spec.rows * spec.item, first, last)
-            if size <= FETCHED:
+            copied = schedule.packed.get(product)
+            if size <= FETCHED and not (copied and copied.private):
                 fetch(self.e, right, 1, 0, 0, size)
 
     def _function(
