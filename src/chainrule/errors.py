@@ -14,6 +14,7 @@ from chainrule import words
 __all__ = [
     "ChainruleError",
     "DataError",
+    "DivergedError",
     "DtypeError",
     "EngineWarning",
     "GradientError",
@@ -86,6 +87,10 @@ class NonFiniteError(ChainruleError, ArithmeticError):
     model: object = None
     history: object = None
     found: object = None
+
+
+class DivergedError(NonFiniteError):
+    """The error grew beyond all bounds in training, though it is still a number."""
 
 
 class OptionError(ChainruleError, ValueError):

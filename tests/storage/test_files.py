@@ -90,6 +90,17 @@ def test_a_killed_process_leaves_a_whole_file(tmp_path: Path) -> None:
         assert content in (bytes(16 << 20), b"\1" * (16 << 20))
 
 
+def test_only_what_killed_processes_have_left_is_removed(tmp_path: Path) -> None:
+    names = [".0123456789abcdef.tmp", ".fedcba9876543210.tmp", ".notes.tmp", "notes"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"content")
+    for name in (names[0], *names[2:]):
+        os.utime(tmp_path / name, (0, 0))
+    storage.remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    storage.remove_leftovers(tmp_path / "missing")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of POSIX")
 def test_permissions_are_kept_and_links_followed(tmp_path: Path) -> None:
     path, link = tmp_path / "private", tmp_path / "link"

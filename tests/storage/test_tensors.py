@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from chainrule import storage
 from chainrule.errors import StorageError
@@ -192,11 +192,26 @@ def test_flipped_bits_of_the_header_never_change_how_much_is_read(
 
 
 @given(data=st.data())
-def test_flipped_bits_of_the_numbers_keep_the_shapes(
+def test_flipped_bits_of_the_numbers_are_refused(
     tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject
 ) -> None:
     bits = st.integers(8 * end_of_header(whole), 8 * len(whole) - 1)
-    arrays = loaded(tmp_path_factory, flipped(whole, data.draw(st.lists(bits, min_size=1))))
-    assert {name: array.shape for name, array in arrays.items()} == {
-        name: array.shape for name, array in ARRAYS.items()
-    }
+    chosen = data.draw(st.lists(bits, min_size=1, unique=True))
+    with pytest.raises(StorageError, match="checksum"):
+        loaded(tmp_path_factory, flipped(whole, chosen))
+
+
+def test_files_without_our_checksum_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file(ARRAYS, path, {"chainrule": "not ours"})
+    got, metadata = storage.load_safetensors(path)
+    assert all(is_same(got[name], ARRAYS[name]) for name in ARRAYS)
+    assert metadata == {"chainrule": "not ours"}
+
+
+def test_a_checksum_that_is_not_where_it_belongs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    header = b'{"__metadata__":{"chainrule.checksum" : "00000000"}}'
+    path.write_bytes(built(header, b""))
+    with pytest.raises(StorageError, match=r"model\.safetensors"):
+        storage.load_safetensors(path)

@@ -18,18 +18,6 @@ def cost_with_key(model, x, t, key=None):
     return nn.mse(model(x, key=key), t)
 
 
-@pytest.fixture
-def data():
-    rng = np.random.default_rng(0)
-    x = rng.uniform(-1, 1, (70, 3))
-    return x, np.sin(x.sum(axis=1, keepdims=True))
-
-
-@pytest.fixture
-def model():
-    return nn.MLP(3, [8], 1, activation="tanh", rng=0)
-
-
 def bits(model):
     return [np.asarray(leaf).tobytes() for leaf in cr.tree_leaves(model)]
 

@@ -9,12 +9,26 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from chainrule.errors import StorageError
 
-__all__ = ["make_numbered_directory", "read_bytes", "reporting", "write_bytes"]
+__all__ = [
+    "make_numbered_directory",
+    "open_file",
+    "read_bytes",
+    "remove_leftovers",
+    "reporting",
+    "write_bytes",
+]
+
+#: The name of a file that is being written.
+TEMPORARY = ".{}.tmp"
+#: Seconds after which a temporary file that does not change is nobody's.
+LEFT_BEHIND = 600.0
 
 
 @contextlib.contextmanager
@@ -46,13 +60,27 @@ def read_bytes(path: str | Path) -> bytes:
     ...     storage.read_bytes(f"{folder}/notes")
     b'chain rule'
     """
+    with open_file(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def open_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A regular file to read from; whatever the system says about it ends in one message.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, it may not be read, or it is a directory or a device.
+    """
     path = Path(path)
     with reporting("storage.read", path):
         _expect_regular(path)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | bytearray) -> None:
     """Write a file whole or not at all, and make sure that it is on the disk.
 
     The content goes to a temporary file in the same directory, which then takes the place of
@@ -88,9 +116,9 @@ def _expect_regular(path: Path) -> None:
         raise StorageError("storage.not_a_file", path=str(path))
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, content: bytes | bytearray) -> None:
     # Not named after the target: a name of the greatest length that is allowed stays writable.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(TEMPORARY.format(secrets.token_hex(8)))
     file = temporary.open("xb")
     try:
         with file:
@@ -114,6 +142,25 @@ def _sync_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def remove_leftovers(directory: str | Path) -> None:
+    """Remove what processes that were killed while they wrote have left in a directory.
+
+    A file that is being written changes all the time, so only what has not for ten minutes goes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from chainrule import storage
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     storage.remove_leftovers(folder)
+    """
+    dead = time.time() - LEFT_BEHIND
+    for path in Path(directory).glob(TEMPORARY.format("[0-9a-f]" * 16)):
+        with contextlib.suppress(OSError):  # it is another's, or another was faster
+            if path.stat().st_mtime < dead:
+                path.unlink()
 
 
 def make_numbered_directory(parent: str | Path, name: str) -> Path:

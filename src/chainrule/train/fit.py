@@ -3,31 +3,34 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule import words
-from chainrule.data.batches import batches
-from chainrule.engines import Compiled, compile, repeat
-from chainrule.errors import DataError, OptionError
-from chainrule.graph import Tensor, asarray, random
+from chainrule.engines import repeat
+from chainrule.engines.native import native_available
+from chainrule.errors import OptionError
+from chainrule.graph import asarray, random
 from chainrule.nn import partition
 from chainrule.optim import Optimizer, adam, current_learning_rate
 from chainrule.train.callbacks import Callback
+from chainrule.train.checkpoint import Checkpoint, Keeper
 from chainrule.train.epoch import Epochs
 from chainrule.train.history import History
+from chainrule.train.interrupt import Interrupts
+from chainrule.train.measure import Measure, Metric
 from chainrule.train.progress import ProgressBar
+from chainrule.train.rows import prepared
 from chainrule.train.run import Run
+from chainrule.train.snapshot import Snapshots, fingerprint, shown
+from chainrule.train.statistics import spacing, watched_step
 from chainrule.train.step import Cost, training_step
-from chainrule.trees import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from chainrule.trees import tree_map
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["fit"]
 
 Batch = tuple[Any, ...]
-Metric = Callable[..., Any]
-#: Rows in one batch where nothing is learned, so that memory stays bounded.
-EVALUATION_ROWS = 4096
 
 
 def fit(
@@ -44,6 +47,9 @@ def fit(
     state: Any = None,
     shuffle: bool = True,
     progress: bool = False,
+    statistics: int = 0,
+    checkpoint: Checkpoint | str | Path | None = None,
+    resume: str | Path | None = None,
     engine: str = "auto",
     threads: int | None = None,
     rng: Any = 0,
@@ -83,8 +89,21 @@ def fit(
         Draw the rows of every epoch in a new order.
     progress
         Show loss, validation, throughput and time left on the terminal.
+    statistics
+        Every so many steps (more, where steps take microseconds), note norms, dead and saturated
+        shares of every layer in ``history.statistics`` (:class:`Statistics`); 0: never. These steps
+        are compiled apart, and may round differently.
+    checkpoint
+        Where to save all that ``resume`` needs, and how often; a path is ``Checkpoint(path)``.
+    resume
+        A checkpoint of the same training: go on from there. Then history and model are to the bit
+        those of a training that was never interrupted, apart from times; ``model`` gives the
+        architecture only, ``state`` and ``rng`` are the checkpoint's. ``epochs`` counts all epochs
+        and may be larger than before.
     engine
-        See :func:`chainrule.compile`.
+        See :func:`chainrule.compile`. With ``checkpoint`` or ``resume``, ``"auto"`` is ``"native"``
+        where that can be had: what is worth a checkpoint is worth compiling, and the engines agree
+        to rounding only.
     threads
         The most threads to train on; by default as many as the process may use. Their number does
         not change a bit of the result.
@@ -104,7 +123,17 @@ def fit(
         If the model has random layers, such as dropout, and the cost declares no ``key``.
     NonFiniteError
         If the error becomes NaN or infinite; the message names the first such value, its op and its
-        layer, and the exception holds the last good ``model`` and the ``history``.
+        layer, and the exception holds the last good ``model`` and the ``history``. Checkpoints keep
+        the last good state.
+    StorageError
+        If ``checkpoint`` cannot be written before the first step (later that is a warning), or
+        ``resume`` is damaged or no checkpoint.
+    OptionError
+        If an option makes no sense, or ``resume`` is the checkpoint of a training with another
+        model, optimizer or batch size, or other data; the message says what differs.
+    Interrupted
+        A ``KeyboardInterrupt``, if Ctrl-C is pressed: training ends after the steps under way, in
+        about 0.1 s, writes its checkpoint, and the exception holds ``model`` and ``history``.
 
     Examples
     --------
@@ -127,13 +156,15 @@ def fit(
     if validation is not None:
         validation, _ = prepared(validation, model, "validation")
     size = _checked_options(rows, epochs, batch_size)
-    step = training_step(costs, optimizer)
-
-    def repeated(state: Any, batch: Batch, key: Any) -> tuple[Any, Any]:
-        *new, error = step(*state[:2], batch, key, state[2])
-        return tuple(new), (error, _rate(new[1]))
-
-    loop = repeat(repeated, engine=engine, expected=_expected(rows, size, epochs), threads=threads)
+    if (checkpoint or resume) and engine == "auto" and native_available():
+        engine = "native"
+    loop = repeat(
+        _repeated(training_step(costs, optimizer)),
+        watched=_repeated(watched_step(costs, optimizer)),
+        engine=engine,
+        expected=_expected(rows, size, epochs),
+        threads=threads,
+    )
     measure = Measure(costs, metrics or {}, engine)
     run = Run(
         model=model,
@@ -143,26 +174,83 @@ def fit(
         steps_per_epoch=-(-rows // size),
         rows=rows,
     )
+    agreement = functools.partial(
+        _agreement, model, optimizer, size, shuffle, statistics, data, validation, metrics or {}
+    )
+    snapshots = Snapshots(run, generator, callbacks, agreement)
+    if resume is not None:
+        snapshots.read(resume)
     run.attach(lambda state: loop.start(state, data))
     with ExitStack() as stack:
-        observers = list(callbacks)
-        if progress:
-            observers.append(stack.enter_context(ProgressBar()))
-        for observer in observers:
+        own: list[Callback] = [stack.enter_context(ProgressBar())] if progress else []
+        keeper = None if checkpoint is None else stack.enter_context(_keeper(checkpoint, snapshots))
+        interrupts = stack.enter_context(Interrupts(run, keeper.save if keeper else _nowhere))
+        own += [keeper, interrupts] if keeper else [interrupts]
+        observers = [*callbacks, *own]
+        watch = spacing(statistics, partition(model)[0], size)
+        passes = Epochs(run, size, generator if shuffle else None, observers, watch)
+        for callback in callbacks:
+            callback.on_fit_begin(run)
+        if resume is not None:
+            snapshots.restore_callbacks(resume)
+        for observer in own:
             observer.on_fit_begin(run)
-        passes = Epochs(run, size, generator if shuffle else None, observers)
-        while run.epoch < epochs and not run.stopped:
+        while run.epoch < epochs and not (run.stopped and run.steps_in_epoch == 0):
+            snapshots.begin_epoch()
             key = random.key(int(generator.integers(2**63)))
-            record: dict[str, Any] = passes.run_one(
-                random.split(key, run.steps_per_epoch) if costs.takes_key else None
-            )
-            record.update(measure(run, data, validation))
+            keys = random.split(key, run.steps_per_epoch) if costs.takes_key else None
+            record: dict[str, Any] = passes.run_one(keys)
+            with interrupts.at_once():
+                record.update(measure(run, data, validation))
             run.record(record)
             for observer in observers:
                 observer.on_epoch_end(run)
-        for observer in observers:
+        passes.check_last_step()
+        for observer in [*own, *callbacks]:
             observer.on_fit_end(run)
-    return run.model, History(run.history.records, run.stopped)
+    return run.model, History(run.history.records, run.stopped, run.statistics)
+
+
+def _repeated(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step of the loop: it keeps the error, the learning rate, and what else the step gives."""
+
+    def repeated(state: Any, batch: Batch, key: Any) -> tuple[Any, Any]:
+        *new, error = (result := step(*state[:2], batch, key, state[2]))[:4]
+        return tuple(new), (error, _rate(new[1]), *result[4:])
+
+    return repeated
+
+
+def _keeper(checkpoint: Checkpoint | str | Path, snapshots: Snapshots) -> Keeper:
+    options = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    return Keeper(options, snapshots)
+
+
+def _nowhere(run: Run) -> None:
+    """Save nothing: no checkpoint is wanted."""
+
+
+def _agreement(
+    model: Any,
+    optimizer: Optimizer,
+    batch_size: int,
+    shuffle: bool,
+    statistics: int,
+    data: Any,
+    validation: Any,
+    metrics: Mapping[str, Metric],
+) -> dict[str, str]:
+    """What a resumed training must share with the one before, as text."""
+    return {
+        "model": shown(model),
+        "optimizer": shown(optimizer),
+        "batch_size": str(batch_size),
+        "shuffle": str(shuffle),
+        "statistics": str(statistics),
+        "data": fingerprint(data),
+        "validation": "None" if validation is None else fingerprint(validation),
+        "metrics": ", ".join(sorted(metrics)) or "None",
+    }
 
 
 def _checked_options(rows: int, epochs: int, batch_size: int | None) -> int:
@@ -186,105 +274,3 @@ def _rate(optimizer_state: Any) -> Any:
         return current_learning_rate(optimizer_state)
     except OptionError:
         return None
-
-
-# ---------------------------------------------------------------------- measuring
-class Measure:
-    """Cost and metrics on validation data, compiled once."""
-
-    def __init__(self, cost: Cost, metrics: Mapping[str, Metric], engine: str) -> None:
-        def error(model: Any, batch: Batch, state: Any) -> Any:
-            return cost(model, batch, None, state)[0]
-
-        self._cost = compile(error, engine=engine)
-        self._metrics = {name: _on_batch(metric, engine) for name, metric in metrics.items()}
-
-    def __call__(self, run: Run, data: Any, validation: Any) -> dict[str, float]:
-        """What an epoch's record gains."""
-        found = {}
-        if validation is not None:
-            found["validation_loss"] = mean_over(
-                validation, lambda batch: self._cost(run.model, batch, run.state)
-            )
-        where = data if validation is None else validation
-        for name, metric in self._metrics.items():
-            found[name] = mean_over(where, functools.partial(metric, run.model))
-        return found
-
-
-def _on_batch(metric: Metric, engine: str) -> Compiled:
-    """``metric(model, *batch)`` as a compiled function of model and batch."""
-
-    def measured(model: Any, batch: Batch) -> Any:
-        return metric(model, *batch)
-
-    return compile(measured, engine=engine)
-
-
-def evaluate(model: Any, metric: Metric, data: Any, *, engine: str = "auto") -> float:
-    """The mean of ``metric(model, *batch)`` over all rows of ``data``.
-
-    Parameters
-    ----------
-    model
-        A module.
-    metric
-        Returns the mean over a batch: a cost or, say, an accuracy.
-    data
-        A tuple of arrays with the same number of rows.
-    engine
-        See :func:`chainrule.compile`.
-
-    Examples
-    --------
-    >>> import chainrule as cr, numpy as np
-    >>> from chainrule import nn
-    >>> model = nn.Linear(1, 1, rng=0)
-    >>> data = np.zeros((4, 1)), np.ones((4, 1))
-    >>> cr.evaluate(model, lambda model, x, t: nn.mse(model(x), t), data)
-    1.0
-    """
-    data, _ = prepared(data, model, "data")
-    return mean_over(data, functools.partial(_on_batch(metric, engine), model))
-
-
-def mean_over(data: Any, measure: Callable[[Any], Any]) -> float:
-    """The mean over all rows of what ``measure`` gives as means over batches."""
-    rows = _row_count(data)
-    total = 0.0
-    for chosen in batches(rows, EVALUATION_ROWS, None):
-        total += float(measure(taken(data, chosen))) * len(chosen)
-    return total / rows
-
-
-# ---------------------------------------------------------------------- data
-def prepared(data: Any, model: Any, name: str) -> tuple[Any, int]:
-    """Data as tensors, floating ones in the model's number type, and the number of rows."""
-    if not isinstance(data, (tuple, list)):
-        raise DataError("train.data_tuple", name=name, got=type(data).__name__)
-    floats = {x.dtype for x in tree_leaves(model) if isinstance(x, Tensor) and x.spec.is_float}
-    dtype = floats.pop() if len(floats) == 1 else None
-
-    def cast(leaf: Any) -> Tensor:
-        value = asarray(leaf)
-        return value.astype(dtype) if value.spec.is_float and dtype is not None else value
-
-    leaves, definition = tree_flatten(tuple(data))
-    tensors = [cast(leaf) for leaf in leaves]
-    for path, value in zip(definition.paths, tensors, strict=True):
-        if value.spec.is_float and not np.isfinite(value.numpy()).all():
-            raise DataError("train.data_nonfinite", name=name, path=path)
-    counts = {t.shape[0] if t.shape else None for t in tensors}
-    if len(counts) != 1 or not counts - {None, 0}:
-        shapes = ", ".join(str(t.shape) for t in tensors)
-        raise DataError("train.rows", name=name, shapes=shapes or words.text("train.nothing"))
-    return tree_unflatten(definition, tensors), tensors[0].shape[0]
-
-
-def _row_count(data: Any) -> int:
-    return int(tree_leaves(data)[0].shape[0])
-
-
-def taken(data: Any, rows: np.ndarray) -> Any:
-    """The chosen rows of every array."""
-    return tree_map(lambda x: asarray(x.numpy()[rows]), data)

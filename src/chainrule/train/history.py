@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from chainrule.errors import OptionError, suggest
+from chainrule.train.statistics import Statistics
 
 __all__ = ["History"]
 
@@ -23,6 +24,8 @@ class History(Sequence[Record]):
         spent in training steps, ``rows_per_second`` follows from it.
     stopped
         Why training ended before the last epoch, as a sentence; empty if it did not.
+    statistics
+        Layer by layer, what watched steps saw; empty where none was asked for.
 
     Examples
     --------
@@ -34,6 +37,7 @@ class History(Sequence[Record]):
 
     records: tuple[Record, ...] = ()
     stopped: str = ""
+    statistics: tuple[Statistics, ...] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -50,7 +54,7 @@ class History(Sequence[Record]):
     def __getitem__(self, key: str | int | slice) -> Any:
         """A record by position, or one quantity over all epochs by name."""
         if isinstance(key, slice):
-            return History(self.records[key], self.stopped)
+            return History(self.records[key], self.stopped, self.statistics)
         if isinstance(key, int):
             return self.records[key]
         if self.records and key not in self.records[-1]:

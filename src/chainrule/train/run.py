@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.engines import NonFinite, Running
 from chainrule.train.history import History
+from chainrule.train.statistics import Statistics
 
 __all__ = ["Run"]
 
@@ -38,6 +39,8 @@ class Run:
         That of the latest step, for optimizers that have one.
     history
         Records of the finished epochs.
+    statistics
+        Those of the watched steps so far.
     stopped
         Set by :meth:`stop`: the reason why training ends after this epoch.
     """
@@ -58,6 +61,10 @@ class Run:
         self._values: list[Any] | None = [model, optimizer_state, state]
         self._running: Running | None = None
         self.changed = False
+        self.statistics: tuple[Statistics, ...] = ()
+        # Of the epoch under way: the errors of its steps, and the time that these took.
+        self.errors: list[np.ndarray] = []
+        self.seconds = 0.0
 
     def stop(self, reason: str) -> None:
         """End training after this epoch; ``reason`` is a sentence for the history.
@@ -75,8 +82,14 @@ class Run:
         self.stopped = reason
 
     def record(self, record: dict[str, Any]) -> None:
-        """Append an epoch's record to the history."""
-        self.history = History((*self.history.records, record))
+        """Append an epoch's record to the history: the epoch is finished."""
+        self.epoch += 1
+        self.history = History((*self.history.records, record), "", self.statistics)
+
+    @property
+    def steps_in_epoch(self) -> int:
+        """Finished steps of the epoch under way."""
+        return self.step - self.epoch * self.steps_per_epoch
 
     # ------------------------------------------------------------------ what is trained
     def _value(self, i: int) -> Any:
@@ -123,14 +136,26 @@ class Run:
         """Let an engine take over from the present state."""
         self._running = start(tuple(self._values or ()))
 
-    def advance(self, order: np.ndarray, keys: Any) -> np.ndarray:
-        """Take steps on the given rows; returns the error of each."""
+    def advance(self, order: np.ndarray, keys: Any, watched: bool = False) -> np.ndarray:
+        """Take steps on the given rows; returns the error of each.
+
+        The statistics of a watched one join :attr:`statistics`.
+        """
         running = self._up_to_date()
-        errors, rates = running.advance(order, keys)
+        errors, rates, *layers = running.advance(order, keys, watched=watched)
+        if watched:
+            self._note(layers[0])
         self._values = None
         self.learning_rate = None if rates is None else rates[-1].item()
         found: np.ndarray = errors.numpy()
         return found
+
+    def _note(self, layers: Any) -> None:
+        numbers = {
+            layer: {name: float(value[-1].item()) for name, value in found.items()}
+            for layer, found in layers.items()
+        }
+        self.statistics += (Statistics(self.step, self.epoch, numbers),)
 
     def kept(self) -> Any:
         """What :meth:`go_back` needs to come back to the present state."""

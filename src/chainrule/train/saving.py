@@ -11,8 +11,19 @@ from chainrule.errors import StorageError, suggest
 from chainrule.graph.tensor import Tensor, asarray
 from chainrule.trees import tree_flatten, tree_unflatten
 
-__all__ = ["load_model", "save_model"]
+__all__ = [
+    "CHECKPOINT",
+    "MODEL",
+    "below",
+    "load_model",
+    "named_arrays",
+    "save_model",
+    "with_arrays",
+]
 
+#: The metadata of a checkpoint, and what the names of its model's tensors begin with.
+CHECKPOINT = {"chainrule": "checkpoint 1"}
+MODEL = "model/"
 #: How many differences between a file and a model one message lists.
 SHOWN = 4
 
@@ -48,9 +59,7 @@ def save_model(path: str | Path, model: Any, metadata: Mapping[str, str] | None 
     >>> bool((again.output.weight == model.output.weight).numpy().all())
     True
     """
-    leaves, definition = tree_flatten(model)
-    arrays = [asarray(leaf).numpy() for leaf in leaves]
-    storage.save_safetensors(path, dict(zip(definition.paths, arrays, strict=True)), metadata)
+    storage.save_safetensors(path, named_arrays(model), metadata)
 
 
 def load_model(path: str | Path, model: Any) -> Any:
@@ -59,7 +68,7 @@ def load_model(path: str | Path, model: Any) -> Any:
     Parameters
     ----------
     path
-        The file.
+        The file; a checkpoint of :func:`chainrule.fit` or the model of a run will do, too.
     model
         A model of the same architecture; its own numbers do not matter.
 
@@ -69,8 +78,41 @@ def load_model(path: str | Path, model: Any) -> Any:
         If the file cannot be read or is damaged, or if names, shapes or number types of its tensors
         are not those of the model; the message names each difference and suggests near names.
     """
-    arrays, _ = storage.load_safetensors(path)
-    leaves, definition = tree_flatten(model)
+    arrays, metadata = storage.load_safetensors(path)
+    if metadata.get("chainrule", "").startswith(("checkpoint ", "run ")):
+        arrays = below(MODEL, arrays)
+    return with_arrays(model, arrays, path)
+
+
+def named_arrays(tree: Any, prefix: str = "") -> dict[str, np.ndarray]:
+    """The tensors of a tree by their paths.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from chainrule.train.saving import named_arrays
+    >>> named_arrays({"w": cr.tensor([1.0])}, "model/")
+    {'model/w': array([1.], dtype=float32)}
+    """
+    leaves, definition = tree_flatten(tree)
+    arrays = (asarray(leaf).numpy() for leaf in leaves)
+    return {prefix + name: array for name, array in zip(definition.paths, arrays, strict=True)}
+
+
+def below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with ``prefix``, without it."""
+    return {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
+
+
+def with_arrays(tree: Any, arrays: Mapping[str, np.ndarray], path: str | Path) -> Any:
+    """A copy of a tree with the tensors that ``path`` held under their names.
+
+    Raises
+    ------
+    StorageError
+        If they are not those of the tree.
+    """
+    leaves, definition = tree_flatten(tree)
     wanted = dict(zip(definition.paths, map(asarray, leaves), strict=True))
     found = list(_differences(arrays, wanted))
     if found:
