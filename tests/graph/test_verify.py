@@ -53,6 +53,7 @@ def graph_of(node: Node) -> Graph:
     return Graph(node.inputs, [node])
 
 
+WHOLE, SQUARE = (node_of(placeholder(cr.Spec(*s))) for s in [((3,), "int64"), ((3, 3), "float64")])
 NARROW = Graph([WIDE], [WIDE])
 BROKEN = {
     "a placeholder that is no input": (Graph([X], [node("add", X, Y)]), "among its inputs"),
@@ -79,6 +80,15 @@ BROKEN = {
         Graph([X], [node("reshape", X, shape=[3])]),
         r"shape=\[3\]",
     ),
+    "an input in an attribute's place": (Graph([X, Y], [node("cast", X, Y)]), "shape rule refuses"),
+    "an input too many": (
+        Graph([SQUARE], [node("triangular_solve", *[SQUARE] * 3, spec=SQUARE.spec)]),
+        "shape rule refuses",
+    ),
+    "numbers that the row does not take": (
+        Graph([WHOLE], [node("tanh", WHOLE, spec=WHOLE.spec)]),
+        "tanh does not take i64",
+    ),
     "a slice of the wrong rank": (
         Graph([X], [node("slice", X, start=(0, 0), stop=(1, 1), step=(1, 1))]),
         "shape rule refuses",
@@ -87,6 +97,13 @@ BROKEN = {
         Graph([WIDE], [node("pick", call(NARROW, WIDE), index=1)]),
         "rule",
     ),
+    "a pick of nothing": (Graph([], [node("pick", index=0)]), "rule"),
+    "a pick of one value": (Graph([X], [node("pick", X, index=0)]), "for pick alone"),
+    "a tuple that is read": (
+        Graph([WIDE], [node("tanh", call(NARROW, WIDE), spec=F64)]),
+        "for pick alone",
+    ),
+    "a tuple that is put out": (Graph([WIDE], [call(NARROW, WIDE)]), "for pick alone"),
     "a body that reaches out": (Graph([X], [call(body_that_reaches_out(), X)]), "its inputs"),
     "a body of another type": (Graph([X], [call(Graph([WIDE], [WIDE]), X)]), "call expects"),
     "a broken body": (

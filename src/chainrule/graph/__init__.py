@@ -18,6 +18,7 @@ from chainrule.graph.ops.movement import *
 from chainrule.graph.ops.products import *
 from chainrule.graph.ops.random import random_bits
 from chainrule.graph.ops.reductions import *
+from chainrule.graph.serial import graph_from_dict, graph_to_dict
 from chainrule.graph.simplify import inline_calls, simplify
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE
@@ -33,15 +34,15 @@ __all__ = [
     "bitwise_or", "bitwise_xor", "broadcast_to", "call", "ceil", "cholesky", "clip",
     "concatenate", "cos", "cosh", "cumsum", "diag", "diff", "divide", "dot", "einsum", "equal",
     "erf", "exp", "exp2", "expand_dims", "expm1", "eye", "flip", "floor", "floor_divide",
-    "from_dlpack", "full", "full_like", "gather", "getitem", "greater", "greater_equal",
-    "inline_calls", "isfinite", "isinf", "isnan", "less", "less_equal", "linspace", "log",
-    "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "make_graph", "matmul", "max", "maximum", "mean", "min", "minimum", "moveaxis",
-    "multiply", "named", "negative", "norm", "not_equal", "ones", "ones_like", "outer", "pad",
-    "power", "prod", "random", "random_bits", "ravel", "reciprocal", "remainder", "repeat",
-    "reshape", "roll", "round", "scan", "scatter_add", "sigmoid", "sign", "simplify", "sin",
-    "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
-    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tile",
-    "transpose", "triangular_solve", "tril", "triu", "trunc", "var", "verify", "where",
-    "while_loop", "zeros", "zeros_like",
+    "from_dlpack", "full", "full_like", "gather", "getitem", "graph_from_dict", "graph_to_dict",
+    "greater", "greater_equal", "inline_calls", "isfinite", "isinf", "isnan", "less",
+    "less_equal", "linspace", "log", "log1p", "log2", "log10", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logsumexp", "make_graph", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "moveaxis", "multiply", "named", "negative", "norm", "not_equal", "ones",
+    "ones_like", "outer", "pad", "power", "prod", "random", "random_bits", "ravel",
+    "reciprocal", "remainder", "repeat", "reshape", "roll", "round", "scan", "scatter_add",
+    "sigmoid", "sign", "simplify", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis",
+    "tan", "tanh", "tensor", "tile", "transpose", "triangular_solve", "tril", "triu", "trunc",
+    "var", "verify", "where", "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -422,7 +422,7 @@ def where(condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Tensor:
     )
 
 
-def _cast_rule(x: Spec, dtype: np.dtype[Any]) -> Spec:
+def _cast_rule(x: Spec, *, dtype: np.dtype[Any]) -> Spec:
     return Spec(x.shape, dtype)
 
 

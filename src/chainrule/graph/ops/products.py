@@ -177,7 +177,7 @@ def cholesky(a: ArrayLike) -> Tensor:
 
 
 # ------------------------------------------------------------------ triangular solve
-def _solve_rule(lower: Spec, b: Spec, transposed: bool) -> Spec:
+def _solve_rule(lower: Spec, b: Spec, *, transposed: bool) -> Spec:
     _check_square("triangular_solve", lower)
     if lower.ndim != b.ndim or lower.shape[:-1] != b.shape[:-1] or lower.dtype != b.dtype:
         raise ShapeError("graph.solve", lower=lower, b=b)
@@ -248,5 +248,5 @@ def triangular_solve(lower: ArrayLike, b: ArrayLike, transposed: bool = False) -
      [2.]]
     """
     lower, b = promoted("triangular_solve", "f", (lower, b))
-    _solve_rule(lower.spec, b.spec, transposed)  # SciPy is laxer about vectors
+    _solve_rule(lower.spec, b.spec, transposed=transposed)  # SciPy is laxer about vectors
     return apply(SOLVE, lower, b, transposed=transposed)
