@@ -44,7 +44,7 @@ def accuracies(dataset: data.Dataset, seed: int) -> tuple[float, float, float]:
     """Ours on all training rows, ours without the validation rows, scikit-learn's."""
     split = data.split(dataset.rows, test=0.2, validation=0.1, labels=dataset.t, rng=seed)
     both = np.sort(np.concatenate([split.train, split.validation]))
-    scale = data.Standardizer.fit(dataset.x[both])
+    scale = data.Scaling.standard(dataset.x[both])
     x, t = scale(dataset.x), dataset.t
     found = (
         ours(x[both], t[both], x[split.test], seed),

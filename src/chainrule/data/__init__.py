@@ -3,7 +3,23 @@
 from chainrule.data import datasets
 from chainrule.data.batches import batches
 from chainrule.data.datasets import Dataset
+from chainrule.data.folds import Fold, folds
+from chainrule.data.maps import Map
+from chainrule.data.principal import ZCA, Projection
+from chainrule.data.scaling import Scaling, UnitNorm
 from chainrule.data.splits import Split, split
-from chainrule.data.standardizer import Standardizer
 
-__all__ = ["Dataset", "Split", "Standardizer", "batches", "datasets", "split"]
+__all__ = [
+    "ZCA",
+    "Dataset",
+    "Fold",
+    "Map",
+    "Projection",
+    "Scaling",
+    "Split",
+    "UnitNorm",
+    "batches",
+    "datasets",
+    "folds",
+    "split",
+]
