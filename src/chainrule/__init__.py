@@ -4,10 +4,11 @@ A function of tensors is traced into a small immutable graph; everything else re
 ``docs/tutorial.md`` for a start and ``docs/design.md`` for how it is built.
 """
 
-from chainrule import autodiff, data, engines, errors, graph, nn, optim, storage, train, trees
+from chainrule import autodiff, data, engines, errors, graph, nn, optim, runs, storage, train, trees
 from chainrule.autodiff import *  # noqa: F403
 from chainrule.engines import compile
 from chainrule.graph import *  # noqa: F403
+from chainrule.runs import load
 from chainrule.train import evaluate, fit, load_model, save_model
 from chainrule.trees import *  # noqa: F403
 
@@ -20,9 +21,11 @@ __all__ = [
     "errors",
     "evaluate",
     "fit",
+    "load",
     "load_model",
     "nn",
     "optim",
+    "runs",
     "save_model",
     "storage",
     "train",
