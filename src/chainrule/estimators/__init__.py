@@ -1,0 +1,17 @@
+"""Estimators for scikit-learn's users: change one import, keep the program.
+
+``from chainrule.estimators import MLPClassifier`` takes the place of scikit-learn's: parameters and
+attributes have the same names, and so does what is new. The training is compiled.
+"""
+
+from chainrule.estimators.checks import ParameterError
+from chainrule.estimators.classifier import LinearClassifier, MLPClassifier
+from chainrule.estimators.regressor import LinearRegressor, MLPRegressor
+
+__all__ = [
+    "LinearClassifier",
+    "LinearRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "ParameterError",
+]

@@ -1,0 +1,239 @@
+"""Stochastic training: epochs of mini-batches, several epochs in one call where nobody looks."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import words
+from chainrule.errors import NonFiniteError
+from chainrule.estimators.loops import Own
+from chainrule.estimators.network import BLOCK, dense
+from chainrule.estimators.progress import Progress
+from chainrule.graph import random as keys
+from chainrule.train import Callback, Run
+from chainrule.trees import tree_map
+
+__all__ = ["Course", "Orders", "train"]
+
+#: Seconds after which Python comes back from compiled code, so that Ctrl-C works.
+CALL = 0.05
+
+#: What is done after each epoch, given its loss: it may stop the run, or change its learning rate.
+AfterEpoch = Callable[[float], None]
+
+
+class Orders:
+    """The order of the rows in each epoch: every one is drawn from that of the epoch before.
+
+    So scikit-learn does it, and with the same generator the batches are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.estimators.training import Orders
+    >>> orders = Orders(5, np.random.RandomState(0), shuffle=True)
+    >>> sorted(orders.draw().tolist())
+    [0, 1, 2, 3, 4]
+    """
+
+    def __init__(self, rows: int, random: np.random.RandomState, shuffle: bool) -> None:
+        self.rows, self._random, self._shuffle = rows, random, shuffle
+        self._order = np.arange(rows)
+
+    def draw(self) -> np.ndarray:
+        """The order of the next epoch."""
+        if self._shuffle:
+            chosen = np.arange(self.rows)
+            self._random.shuffle(chosen)
+            self._order = self._order[chosen]
+        return self._order
+
+    def draw_keys(self, steps: int) -> Any:
+        """A key for each step of an epoch, for dropout."""
+        return keys.split(keys.key(int(self._random.randint(2**31))), steps)
+
+
+class Course:
+    """Passes through the data.
+
+    Parameters
+    ----------
+    run
+        The training run, with an engine attached.
+    sparse
+        Features that are made dense batch by batch; ``None`` if the engine has them.
+    orders
+        Draws the order of the rows.
+    size
+        Rows of a batch.
+    keyed
+        Whether steps get keys.
+    listeners
+        Callbacks that are told of steps.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        sparse: Any,
+        orders: Orders,
+        size: int,
+        keyed: bool,
+        listeners: Sequence[Callback],
+    ) -> None:
+        self._run, self._sparse, self._orders = run, sparse, orders
+        self._size, self._keyed, self._listeners = size, keyed, listeners
+        self._slow = any(type(o).on_step_end is not Callback.on_step_end for o in listeners)
+        self._steps_in_call = 1
+
+    @property
+    def even(self) -> bool:
+        """Whether all batches have the same size: then several epochs are one row of batches."""
+        return self._orders.rows % self._size == 0
+
+    def losses_of(self, epochs: int) -> np.ndarray:
+        """Go through the data so many times (once, where batches differ); the loss of each time."""
+        run, rows = self._run, self._orders.rows
+        drawn, own = [], []
+        for _ in range(epochs):
+            drawn.append(self._orders.draw())
+            if self._keyed:
+                own.append(self._orders.draw_keys(run.steps_per_epoch))
+        order, key = np.concatenate(drawn), np.concatenate(own) if own else None
+        errors, done = [], 0
+        for block in _blocks(order, self._size):
+            found = self._steps(block, None if key is None else key[done : done + len(block)])
+            errors.append(found.reshape(epochs, -1).sum(axis=1) * block.shape[1])
+            done += len(block)
+        losses: np.ndarray = np.sum(errors, axis=0) / rows
+        return losses
+
+    def _steps(self, order: np.ndarray, key: Any) -> np.ndarray:
+        """A step on each row of ``order``, in calls of bounded time and memory."""
+        found, start = np.empty(len(order)), 0
+        while start < len(order):
+            stop = start + self._call_length()
+            part = None if key is None else key[start:stop]
+            began = time.perf_counter()
+            found[start:stop] = self._call(order[start:stop], part)
+            took = time.perf_counter() - began
+            steps = len(order[start:stop])
+            self._steps_in_call = max(1, int(CALL / took * steps))
+            start += steps
+        return found
+
+    def _call_length(self) -> int:
+        if self._slow:
+            return 1
+        if self._sparse is None:
+            return self._steps_in_call
+        fitting = BLOCK // (self._size * int(self._sparse.shape[1]))
+        return min(self._steps_in_call, max(1, fitting))
+
+    def _call(self, order: np.ndarray, key: Any) -> np.ndarray:
+        """One call of the engine; raises at the first NaN or infinity."""
+        run, own = self._run, self._own(order, key)
+        kept = run.kept()
+        errors = run.advance(order, own)
+        if not np.isfinite(errors).all():
+            raise self._not_finite(order, key, kept, int(np.argmin(np.isfinite(errors))))
+        run.step += len(order)
+        for listener in self._listeners:
+            if self._slow:
+                listener.on_step_end(run, float(errors[-1]))
+            listener.on_steps_end(run, errors)
+        return errors
+
+    def _own(self, order: np.ndarray, key: Any) -> Own:
+        if self._sparse is None:
+            return Own(None, key)
+        x = dense(self._sparse[order.ravel()]).reshape(*order.shape, -1)
+        return Own(x, None if key is None else key[: len(order)])
+
+    def _not_finite(self, order: np.ndarray, key: Any, kept: Any, bad: int) -> NonFiniteError:
+        """The error for a step that gave NaN or infinity, with the value where it began."""
+        run, own = self._run, self._own(order[: bad + 1], key)
+        run.go_back(kept)
+        if bad:
+            run.advance(order[:bad], tree_map(lambda value: value[:bad], own))
+        found = run.first_nonfinite(order[bad], tree_map(lambda value: value[bad], own))
+        epoch, step = len(run.history) + 1, run.step + bad + 1
+        error = NonFiniteError(
+            "estimators.nonfinite", epoch=epoch, step=step, found=str(found or "")
+        )
+        error.model, error.history, error.found = run.model, run.history, found
+        return error
+
+
+def train(
+    course: Course,
+    run: Run,
+    progress: Progress,
+    observers: Sequence[Callback],
+    measure: Callable[[], dict[str, float]] | None,
+    after_epoch: AfterEpoch,
+    every_epoch: bool,
+) -> None:
+    """Run epochs until the last one, until the run is stopped, or until Ctrl-C.
+
+    Parameters
+    ----------
+    course, run, progress
+        What passes through the data, the run, and what the stopping rules remember.
+    observers
+        Callbacks.
+    measure
+        Measures the model after an epoch; what it gives joins the epoch's record.
+    after_epoch
+        Decides what follows from an epoch.
+    every_epoch
+        Whether ``after_epoch`` has to see each epoch before the next one begins, although patience
+        has not run out.
+
+    Warns
+    -----
+    UserWarning
+        On Ctrl-C: what was learned is kept.
+    """
+    single = bool(observers) or measure is not None or every_epoch or not course.even
+    for observer in observers:
+        observer.on_fit_begin(run)
+    pace = 1e-3  # seconds an epoch takes: at first a guess
+    try:
+        while len(run.history) < run.epochs and not run.stopped:
+            left = min(run.epochs - len(run.history), progress.epochs_at_least)
+            epochs = 1 if single else int(max(1, min(left, CALL / pace)))
+            began = time.perf_counter()
+            losses = course.losses_of(epochs)
+            pace = (time.perf_counter() - began) / epochs
+            for loss in losses.tolist():
+                run.record(_record(run, loss, pace, measure))
+                after_epoch(loss)
+                for observer in observers:
+                    observer.on_epoch_end(run)
+        for observer in observers:
+            observer.on_fit_end(run)
+    except KeyboardInterrupt:
+        warnings.warn(words.text("estimators.interrupted"), stacklevel=2)
+
+
+def _record(
+    run: Run, loss: float, seconds: float, measure: Callable[[], dict[str, float]] | None
+) -> dict[str, Any]:
+    """What the history remembers of an epoch."""
+    rate = {} if run.learning_rate is None else {"learning_rate": run.learning_rate}
+    speed = {"seconds": seconds, "rows_per_second": run.rows / seconds}
+    found = {} if measure is None else measure()
+    return {"epoch": len(run.history) + 1, "loss": loss, **rate, **speed, **found}
+
+
+def _blocks(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Batches as matrices: all that are whole, then the shorter last one."""
+    whole = len(order) // size * size
+    if whole:
+        yield order[:whole].reshape(-1, size)
+    if whole < len(order):
+        yield order[None, whole:]
