@@ -24,12 +24,17 @@ NUMERIC = {path.stem for path in HOUSE.iterdir()} - {"errors", "words"}
 
 # Each third-party package, and the rooms that may import it.
 GUESTS = {
+    "jinja2": {"report"},
     "llvmlite": {"engines"},
+    "matplotlib": {"report"},
+    "narwhals": {"data"},
     "numpy": NUMERIC,
+    "pandas": {"data"},
     "platformdirs": {"engines"},
+    "pyarrow": {"data"},
     "rich": {"cli", "train"},
     "safetensors": {"storage"},
-    "scipy": {"compare", "data", "diagnose", "engines", "graph", "optim"},
+    "scipy": {"compare", "data", "diagnose", "engines", "estimators", "graph", "optim", "report"},
     "sklearn": {"cli", "compare", "data", "estimators"},
     "threadpoolctl": {"engines"},
     "typer": {"cli"},

@@ -5,13 +5,14 @@ Only the reading is checked here. Whether a number makes sense is known to the r
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from chainrule import optim
-from chainrule.errors import OptionError, suggest
+from chainrule.errors import OptionError, StorageError, suggest
 
 __all__ = ["OPTIMIZERS", "TrainOptions", "count", "layers", "named_optimizer", "number"]
 
@@ -40,7 +41,15 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 class TrainOptions:
     """The options of ``chainrule train``; their defaults are the command's."""
 
-    dataset: str
+    source: str
+    target: tuple[str, ...] = ()
+    task: str = ""
+    categorical: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    group: str = ""
+    time: str = ""
+    encoding: str = ""
+    separator: str = ""
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
     dropout: float = 0.0
@@ -48,9 +57,11 @@ class TrainOptions:
     learning_rate: float = 1e-3
     epochs: int | None = None
     batch_size: int = 64
+    patience: int | None = None
     test: float = 0.2
     validation: float = 0.1
     seed: int = 0
+    statistics: int = 50
     runs_dir: Path = Path("runs")
     quiet: bool = False
 
@@ -63,6 +74,48 @@ class TrainOptions:
             return self
         steps = max(1, math.ceil(rows / max(1, self.batch_size)))
         return replace(self, epochs=max(EPOCHS, math.ceil(STEPS / steps)))
+
+    # ------------------------------------------------------------------ as text, as plain data
+    @property
+    def command(self) -> str:
+        """The command line that gives these options."""
+        parts = ["chainrule", "train", self.source]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.default is MISSING or value == field.default:
+                continue
+            option = f"--{field.name.replace('_', '-')}"
+            if isinstance(value, bool):
+                parts.append(option)
+            elif isinstance(value, tuple) and field.name != "hidden":
+                parts += [word for name in value for word in (option, name)]
+            else:
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                parts += [option, text]
+        return shlex.join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; :meth:`from_dict` is the way back."""
+        return {**asdict(self), "runs_dir": str(self.runs_dir)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], path: Path) -> Self:
+        """The options that :meth:`to_dict` wrote to the run at ``path``.
+
+        Raises
+        ------
+        StorageError
+            If they are not there, or damaged.
+        """
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        try:
+            lists = ("target", "categorical", "drop", "hidden")
+            known.update({name: tuple(known[name]) for name in lists if name in known})
+            made = cls(**{**known, "runs_dir": Path(known.get("runs_dir", "runs"))})
+            shlex.split(made.command)  # all texts are texts
+        except (TypeError, ValueError, AttributeError):
+            raise StorageError("cli.no_options", path=str(path)) from None
+        return made
 
 
 def named_optimizer(name: str, learning_rate: float) -> optim.Optimizer:

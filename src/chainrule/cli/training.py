@@ -1,228 +1,286 @@
-"""``chainrule train``: a data set, a network, a run directory."""
+"""``chainrule train`` and ``chainrule resume``: a table, a network, a run directory."""
 
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from chainrule import __version__, data, nn, storage, train, words
+from chainrule import data, nn, runs, storage, train, words
 from chainrule.cli.options import TrainOptions, named_optimizer
-from chainrule.cli.tasks import TASKS, Arrays, Task, baseline_scores
-from chainrule.data import Dataset, Split, Standardizer, datasets
-from chainrule.train import save_model
+from chainrule.cli.outcome import Judged, judge, write_report
+from chainrule.cli.sources import find_source
+from chainrule.cli.tasks import TASKS
+from chainrule.cli.telling import Reading, data_line, model_line, note_lines, say, test_line
+from chainrule.data.tables import LoadedTable, Rows, Table, load_table
+from chainrule.data.tables.source import Report
+from chainrule.errors import StorageError
 
-__all__ = ["train_and_report"]
+__all__ = ["RunInterrupted", "resume_and_report", "train_and_report"]
+
+CHECKPOINT, METRICS, REPORT = "checkpoint.safetensors", "metrics.jsonl", "report.html"
+#: Rows that show what a run predicts for.
+EXAMPLE = 64
+
+
+class RunInterrupted(Exception):
+    """Ctrl-C ended training after so many whole epochs; what was learned is in ``directory``."""
+
+    def __init__(self, directory: Path, epochs: int) -> None:
+        super().__init__(str(directory))
+        self.directory, self.epochs = directory, epochs
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A data set, standardized by its training rows.
+class Job:
+    """What is trained, on what, and how.
 
     Attributes
     ----------
-    x, t
-        Features and targets of all rows, as the network sees them.
-    features, targets
-        What they were standardized by; classes are not.
-    split
-        Which rows are for training, validation and test.
+    name
+        How the run is called.
+    table
+        All rows, by the training rows standardized and encoded, and split.
+    example
+        Some rows as they are in the source.
+    model
+        The network with its first weights.
+    options, command
+        With the number of epochs filled in; and the command line that asked for it.
+    rng
+        Draws what is still to be drawn.
     """
 
-    x: np.ndarray
-    t: np.ndarray
-    features: Standardizer
-    targets: Standardizer | None
-    split: Split
+    name: str
+    table: LoadedTable
+    example: dict[str, list[object]]
+    model: nn.MLP
+    options: TrainOptions
+    command: str
+    rng: np.random.Generator
 
-    def rows(self, part: np.ndarray) -> Arrays:
+    def part(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features and targets of some rows."""
-        return self.x[part], self.t[part]
+        return self.table.x[rows], self.table.t[rows]
 
 
 class MetricsLog(train.Callback):
-    """Writes each epoch's record to a file of JSON lines."""
+    """Writes each epoch's record to a file of JSON lines, for those who watch."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def on_fit_begin(self, run: train.Run) -> None:
+        """Begin anew: with nothing, or with the epochs before a training was interrupted."""
+        self.path.unlink(missing_ok=True)
+        for record in run.history:
+            storage.append_json_line(self.path, record)
 
     def on_epoch_end(self, run: train.Run) -> None:
         """Append the newest record."""
         storage.append_json_line(self.path, run.history[-1])
 
 
+# ---------------------------------------------------------------------- the two commands
 def train_and_report(options: TrainOptions) -> Path:
     """Train as the options say, tell what happens, and return the directory of the run.
 
     Raises
     ------
     ChainruleError
-        If an option makes no sense, training fails or a file cannot be written. Then no run
-        directory is left behind.
+        If an option makes no sense, or training fails. No run directory is left behind if nothing
+        was learned.
+    RunInterrupted
+        If the user has interrupted training.
     """
-    details, results = Console(quiet=options.quiet), Console()
-    dataset = datasets.load(options.dataset)
-    task = TASKS[dataset.task]
-    generator = np.random.default_rng(options.seed)
-    prepared = prepare(dataset, options, generator)
-    options = options.planned_for(len(prepared.split.train))
-    train_rows, validation_rows, test_rows = map(prepared.rows, prepared.split)
-    model = nn.MLP(**architecture(dataset, options), rng=generator)
-    optimizer = named_optimizer(options.optimizer, options.learning_rate)
-    say(details, data_line(dataset))
-    say(details, model_line(options, model))
-    with run_directory(options.runs_dir, dataset.name) as directory:
-        storage.write_json(directory / "config.json", configuration(dataset, options, prepared))
-        metrics = directory / "metrics.jsonl"
-        model, _ = train.fit(
-            model,
-            task.cost,
-            train_rows,
-            optimizer=optimizer,
-            epochs=options.epochs or 0,
-            batch_size=options.batch_size,
-            validation=validation_rows if options.validation else None,
-            metrics=task.metrics,
-            callbacks=[MetricsLog(metrics)],
-            progress=not options.quiet,
-            rng=generator,
-        )
-        save_model(directory / "model.safetensors", model)
-        if options.test:
-            with details.status(words.text("cli.baselines")):
-                scores = test_scores(task, model, train_rows, test_rows, options.seed)
-            storage.append_json_line(metrics, {"test": scores})
-            say(results, test_line(scores), style="bold")
-    say(results, words.text("cli.run", directory=directory))
+    details = Console(quiet=options.quiet)
+    job = prepared(options, details)
+    with new_run(options.runs_dir, job) as directory, marked(directory, job):
+        _train(job, directory, details, resume=False)
     return directory
 
 
-def say(console: Console, line: str, style: str | None = None) -> None:
-    """Print a line as it is; only a terminal may break it."""
-    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+def resume_and_report(path: Path, epochs: int | None, quiet: bool) -> Path:
+    """Go on with an interrupted training, or with a finished one for more epochs.
+
+    Raises
+    ------
+    ChainruleError
+        If there is no such run, or nothing to go on from, or its data have changed.
+    RunInterrupted
+        If the user has interrupted training.
+    """
+    summary = runs.describe(path)
+    if not (path / CHECKPOINT).exists():
+        raise StorageError("cli.no_checkpoint", path=str(path))
+    found = summary.facts.get("options")
+    options = TrainOptions.from_dict(found if isinstance(found, dict) else {"": 0}, path)
+    options = replace(options, epochs=epochs or options.epochs, quiet=quiet)
+    details = Console(quiet=quiet)
+    job = prepared(options, details)
+    with marked(path, job):
+        _train(job, path, details, resume=True)
+    return path
 
 
-# ---------------------------------------------------------------------- data
-def prepare(dataset: Dataset, options: TrainOptions, rng: np.random.Generator) -> Prepared:
-    """Split the rows and standardize by those for training; ``rng`` is first used here."""
-    is_classes = dataset.task == "classification"
-    split = data.split(
-        dataset.rows,
+def _train(job: Job, directory: Path, details: Console, *, resume: bool) -> None:
+    options, results = job.options, Console()
+    say(details, model_line(options, job.model))
+    parts = job.table.split
+    task, checkpoint = TASKS[job.table.task], directory / CHECKPOINT
+    watched: list[train.Callback] = [MetricsLog(directory / METRICS)]
+    if options.patience is not None:
+        watched.append(train.EarlyStopping(patience=options.patience))
+    try:
+        model, history = train.fit(
+            job.model,
+            task.cost,
+            job.part(parts.train),
+            optimizer=named_optimizer(options.optimizer, options.learning_rate),
+            epochs=options.epochs or 0,
+            batch_size=options.batch_size,
+            validation=job.part(parts.validation) if options.validation else None,
+            metrics=task.metrics,
+            callbacks=watched,
+            progress=not options.quiet,
+            statistics=options.statistics,
+            checkpoint=checkpoint,
+            resume=checkpoint if resume else None,
+            rng=job.rng,
+        )
+    except train.Interrupted as stopped:
+        save(job, directory, stopped.model, stopped.history, None)
+        raise
+    if history.stopped:
+        say(details, history.stopped)
+    judged = None
+    if options.test:
+        with Reading(details) as reading:
+            reading.tell(words.text("cli.baselines"))
+            judged = judge(model, job.table, options.seed)
+        storage.append_json_line(directory / METRICS, {"test": judged.scores})
+        say(results, test_line(judged.scores), style="bold")
+    save(job, directory, model, history, judged)
+    problem = write_report(
+        directory / REPORT, directory.name, job.table, model, history, judged, options, job.command
+    )
+    if problem:
+        say(details, problem, style="dim")
+        say(results, words.text("cli.run", directory=directory))
+    else:
+        where = {"directory": directory, "report": directory / REPORT}
+        say(results, words.text("cli.run_and_report", **where))
+
+
+# ---------------------------------------------------------------------- data and model
+def prepared(options: TrainOptions, details: Console) -> Job:
+    """Read, split and encode the rows, and make the network; say what they are."""
+    generator = np.random.default_rng(options.seed)
+    with Reading(details) as reading:
+        source = find_source(
+            options.source,
+            reading.report,
+            encoding=options.encoding,
+            separator=options.separator,
+        )
+        table = load_table(
+            source.table,
+            options.target or source.target or None,
+            task=options.task or source.task,  # type: ignore[arg-type]  # load_table checks it
+            split=lambda rows: split_of(rows, options, generator),
+            by=options.group or options.time or None,
+            categorical=options.categorical,
+            drop=options.drop,
+            progress=reading.report,
+        )
+        example = first_rows(source.table, table.encoder.columns, reading.report)
+    command, options = options.command, options.planned_for(len(table.split.train))
+    model = nn.MLP(
+        table.features,
+        options.hidden,
+        table.target.outputs,
+        activation=options.activation,
+        dropout=options.dropout,
+        rng=generator,
+    )
+    named_optimizer(options.optimizer, options.learning_rate)  # before anything is written
+    say(details, data_line(source.name, table))
+    for line in note_lines(table.notes):
+        say(details, line, style="dim")
+    return Job(source.name, table, example, model, options, command, generator)
+
+
+def split_of(rows: Rows, options: TrainOptions, rng: np.random.Generator) -> data.Split:
+    """Training, validation and test rows as the options ask for."""
+    by_group, by_time = bool(options.group), bool(options.time)
+    return data.split(
+        rows.count,
         test=options.test,
         validation=options.validation,
-        labels=dataset.t if is_classes else None,
+        labels=None if by_group or by_time else rows.labels,
+        groups=rows.by if by_group else None,
+        times=rows.by if by_time and not by_group else None,
         rng=rng,
     )
-    features = Standardizer.fit(dataset.x[split.train])
-    targets = None if is_classes else Standardizer.fit(dataset.t[split.train])
-    t = dataset.t if targets is None else targets(dataset.t)
-    return Prepared(features(dataset.x), t, features, targets, split)
 
 
-def test_scores(
-    task: Task, model: nn.MLP, train_rows: Arrays, test_rows: Arrays, seed: int
-) -> dict[str, float]:
-    """The score on the test rows: ours under the name of the score, baselines under their own."""
-    x, t = test_rows
-    ours = task.score(task.predict(model(x.astype(np.float32)).numpy()), t)
-    return {task.score_name: ours, **baseline_scores(task, train_rows, test_rows, seed)}
+def first_rows(table: Table, columns: tuple[str, ...], report: Report) -> dict[str, list[object]]:
+    """The first rows of some columns of a table, as they are there."""
+    frame = next(iter(table.frames(columns, columns, EXAMPLE)))
+    return {name: frame[name].to_list()[:EXAMPLE] for name in columns}
 
 
 # ---------------------------------------------------------------------- the run directory
 @contextmanager
-def run_directory(parent: Path, name: str) -> Iterator[Path]:
-    """A new numbered directory, which is removed again if what follows fails."""
-    directory = storage.make_numbered_directory(parent, name)
+def new_run(parent: Path, job: Job) -> Iterator[Path]:
+    """A new directory; it is removed again if it holds nothing that could be gone on from."""
+    directory = runs.new_directory(parent, job.name)
     try:
         yield directory
     except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
+        if not (directory / CHECKPOINT).exists():
+            shutil.rmtree(directory, ignore_errors=True)
         raise
 
 
-def architecture(dataset: Dataset, options: TrainOptions) -> dict[str, Any]:
-    """The arguments that the network is made with."""
+@contextmanager
+def marked(directory: Path, job: Job) -> Iterator[None]:
+    """The directory says that somebody trains there, and afterwards how that ended."""
+    try:
+        with runs.training(directory, facts_of(job)):
+            yield
+    except train.Interrupted as stopped:
+        raise RunInterrupted(directory, len(stopped.history)) from None
+
+
+def facts_of(job: Job) -> dict[str, object]:
+    """What is known of a run before it is trained."""
     return {
-        "in_features": dataset.features,
-        "hidden": options.hidden,
-        "out_features": dataset.outputs,
-        "activation": options.activation,
-        "dropout": options.dropout,
+        "task": job.table.task,
+        "source": job.options.source,
+        "target": list(job.table.target.names),
+        "rows": {name: len(rows) for name, rows in job.table.split._asdict().items()},
+        "notes": list(job.table.notes),
+        "model": repr(job.model),
+        "options": job.options.to_dict(),
+        "command": job.command,
     }
 
 
-def configuration(dataset: Dataset, options: TrainOptions, prepared: Prepared) -> dict[str, Any]:
-    """All that is needed to build the model again, to use it, and to repeat the run."""
-    return {
-        "versions": {
-            "chainrule": __version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "options": asdict(options),
-        "dataset": {
-            "name": dataset.name,
-            "task": dataset.task,
-            "rows": dataset.rows,
-            "feature_names": dataset.feature_names,
-            "target_names": dataset.target_names,
-            "class_names": dataset.class_names,
-        },
-        "split": {
-            "test": options.test,
-            "validation": options.validation,
-            "stratified": dataset.task == "classification",
-            "seed": options.seed,
-        },
-        "preprocessing": {
-            "features": prepared.features.to_dict(),
-            "targets": prepared.targets and prepared.targets.to_dict(),
-        },
-        "model": {"kind": "MLP", **architecture(dataset, options)},
-        "cost": TASKS[dataset.task].cost_name,
-    }
-
-
-# ---------------------------------------------------------------------- lines
-def data_line(dataset: Dataset) -> str:
-    """What is learned, in one line."""
-    sizes = {"name": dataset.name, "rows": dataset.rows, "features": dataset.features}
-    if dataset.task == "classification":
-        return words.text("cli.classification", **sizes, outputs=dataset.outputs)
-    return words.text("cli.regression", **sizes, targets=", ".join(dataset.target_names))
-
-
-def model_line(options: TrainOptions, model: nn.MLP) -> str:
-    """What learns it and how, in one line."""
-    layers = (*model.hidden, model.output)
-    init = nn.initializer("auto", nn.activation(options.activation))
-    return words.text(
-        "cli.model",
-        sizes="-".join(str(layer.in_features) for layer in layers)
-        + f"-{model.output.out_features}",
-        activation=options.activation,
-        init=init.__name__,
-        parameters=nn.parameter_count(model),
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
+def save(
+    job: Job, directory: Path, model: nn.MLP, history: train.History, judged: Judged | None
+) -> None:
+    """Store the trained model with all that it takes to predict."""
+    runs.save(
+        directory,
+        model,
+        job.example,
+        preprocessing=job.table.encoder,
+        target=job.table.target,
+        history=history,
+        facts={**facts_of(job), "score": judged.scores if judged else {}},
+        status="finished" if judged or len(history) >= (job.options.epochs or 0) else "interrupted",
     )
-
-
-def test_line(scores: dict[str, float]) -> str:
-    """The scores on the test rows, ours first, in one line."""
-    labels = {
-        "accuracy": words.text("cli.accuracy"),
-        "r_squared": words.text("cli.r_squared"),
-        "linear_model": words.text("cli.linear_model"),
-        "boosted_trees": words.text("cli.boosted_trees"),
-    }
-    ours, *others = (f"{labels[name]} {score:.3f}" for name, score in scores.items())
-    if not others:
-        return words.text("cli.test", ours=ours)
-    return words.text("cli.test_beside", ours=ours, others=", ".join(others))

@@ -196,7 +196,7 @@ def compile(
         from outside is read once, when it is traced.
     engine
         ``"interpret"``: NumPy, op by op. ``"native"``: machine code made by LLVM, which takes tens
-        to hundreds of milliseconds to compile and needs the extra ``chainrule[native]``; a graph
+        to hundreds of milliseconds to compile and needs llvmlite; a graph
         that holds an op without a native rule is interpreted. ``"auto"``: interpreted until that
         has cost as much as compiling would, by a recorded cost model; then native. The two agree to
         rounding, so with ``"auto"`` the last digits of a result may depend on how often the

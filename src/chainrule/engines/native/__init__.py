@@ -5,8 +5,8 @@ kernels, :mod:`split` divides these among threads, :mod:`plan` gives every value
 memory, :mod:`region`, :mod:`product`, :mod:`row_sums` and :mod:`loops` write the kernels,
 :mod:`writer` puts them together. :mod:`program` and :mod:`training` are called from Python.
 
-Nothing here is imported before it is needed: LLVM is the extra ``chainrule[native]``. Graphs that
-do the same share their code.
+Nothing here is imported before it is needed: LLVM takes a while, and may be missing. Graphs that do
+the same share their code.
 """
 
 import importlib
