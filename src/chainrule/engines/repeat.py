@@ -4,8 +4,9 @@ The state stays where the engine wants it while the loop runs. Python comes back
 of :meth:`Running.advance`, each of as many steps as it is asked for.
 """
 
+import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,13 +111,48 @@ class _Adapted:
     """A native loop on batches that are shorter than those it was made for."""
 
     def __init__(self, loop: "NativeLoop", constants: Arrays) -> None:
-        self._loop, self._constants = loop, constants
+        self.loop, self.constants = loop, constants
         self.layout: tuple[int, ...] | None = loop.layout
 
     def advance(
         self, states: Arrays, data: Arrays, order: np.ndarray, rows: Arrays, fixed: Arrays
     ) -> Arrays:
-        return self._loop.advance(states, data, order, rows, fixed, self._constants)
+        return self.loop.advance(states, data, order, rows, fixed, self.constants)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A native loop that takes steps of two sizes in one call, with the constants for each."""
+
+    loop: "NativeLoop"
+    constants: Arrays | None
+    shorter: Arrays
+
+    @classmethod
+    def of(cls, whole: _Variant, shorter: _Variant) -> "_Both | None":
+        """For two variants that share their code; None where they do not."""
+        if not isinstance(shorter.engine, _Adapted):
+            return None
+        code: Any = whole.engine
+        constants = None
+        if isinstance(whole.engine, _Adapted):
+            code, constants = whole.engine.loop, whole.engine.constants
+        if code is not shorter.engine.loop:
+            return None
+        return cls(shorter.engine.loop, constants, shorter.engine.constants)
+
+    def advance(
+        self,
+        states: Arrays,
+        data: Arrays,
+        order: np.ndarray,
+        rows: Arrays,
+        fixed: Arrays,
+        sizes: np.ndarray,
+    ) -> Arrays:
+        """Take the steps."""
+        given = (states, data, order, rows, fixed)
+        return self.loop.advance(*given, self.constants, sizes, self.shorter)
 
 
 class Repeat:
@@ -214,6 +250,12 @@ class Repeat:
         return None
 
 
+def _runs_of(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where equal sizes that follow each other begin and end."""
+    starts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(sizes)]
+    return itertools.pairwise(starts)
+
+
 def _fixed(traced: Trace) -> Arrays:
     return [np.ascontiguousarray(x.numpy()) for x in traced.captured]
 
@@ -263,7 +305,14 @@ class Running:
         if layout is not None:
             self._states = [to_panels(x, width) for x, width in zip(plain, layout, strict=True)]
 
-    def advance(self, order: np.ndarray, rows: Any = None, *, watched: bool = False) -> Any:
+    def advance(
+        self,
+        order: np.ndarray,
+        rows: Any = None,
+        *,
+        watched: bool = False,
+        sizes: np.ndarray | None = None,
+    ) -> Any:
         """Take as many steps as ``order`` has rows; ``watched`` ones if asked for.
 
         Parameters
@@ -272,6 +321,10 @@ class Running:
             int64 ``[steps, size]``: the rows of the data that each step sees.
         rows
             What every step has of its own: a tree of arrays with one entry per step.
+        watched
+            Take the watched steps of :func:`repeat`.
+        sizes
+            How many rows each step sees, the first ones of its row of ``order``; by default all.
 
         Returns
         -------
@@ -289,14 +342,49 @@ class Running:
             raise ShapeError("engines.order", rows=self._rows_in_data)
         leaves, definition = tree_flatten(rows)
         arrays = [np.ascontiguousarray(asarray(leaf).numpy()) for leaf in leaves]
+        if sizes is not None:
+            return self._advance_mixed(order, definition, arrays, np.ascontiguousarray(sizes))
         variant = self._variant(order.shape[1], definition, arrays, watched)
+        kept = self._take(variant, order, arrays)
+        return tree_unflatten(variant.kept, map(Tensor, kept))
+
+    def _take(self, variant: _Variant, order: np.ndarray, rows: Arrays) -> Arrays:
+        """Steps on batches of one size."""
         self._bring(variant.engine.layout)
         try:
-            kept = variant.engine.advance(self._states, self._data, order, arrays, variant.fixed)
+            return variant.engine.advance(self._states, self._data, order, rows, variant.fixed)
         except IndexError:
-            self._say_which_index(variant, order, arrays)
+            self._say_which_index(variant, order, rows)
             raise
-        return tree_unflatten(variant.kept, map(Tensor, kept))
+
+    def _advance_mixed(
+        self, order: np.ndarray, rows_tree: TreeDef, rows: Arrays, sizes: np.ndarray
+    ) -> Any:
+        """Steps on batches of several sizes: in one call if code serves all of them."""
+        longest_first = sorted({*sizes.tolist()}, reverse=True)
+        variants = {size: self._variant(size, rows_tree, rows) for size in longest_first}
+        parts = [
+            (
+                variants[int(sizes[start])],
+                np.ascontiguousarray(order[start:stop, : sizes[start]]),
+                [array[start:stop] for array in rows],
+            )
+            for start, stop in _runs_of(sizes)
+        ]
+        whole, *others = variants.values()
+        both = _Both.of(whole, others[0]) if len(others) == 1 else None
+        if both is None:
+            found = [self._take(*part) for part in parts]
+            kept = [np.concatenate(column) for column in zip(*found, strict=True)]
+        else:
+            self._bring(both.loop.layout)
+            try:
+                kept = both.advance(self._states, self._data, order, rows, whole.fixed, sizes)
+            except IndexError:
+                for part in parts:
+                    self._say_which_index(*part)
+                raise
+        return tree_unflatten(whole.kept, map(Tensor, kept))
 
     def _say_which_index(self, variant: _Variant, order: np.ndarray, rows: Arrays) -> None:
         """Take the steps in the interpreter, which says what is wrong with an index."""

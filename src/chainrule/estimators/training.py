@@ -2,8 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,8 @@ __all__ = ["Course", "Orders", "train"]
 
 #: Seconds after which Python comes back from compiled code, so that Ctrl-C works.
 CALL = 0.05
+#: A copy of the state is made every so many calls; to find a NaN, those since then are repeated.
+REPEATED = 16
 
 #: What is done after each epoch, given its loss: it may stop the run, or change its learning rate.
 AfterEpoch = Callable[[float], None]
@@ -56,6 +58,19 @@ class Orders:
         return keys.split(keys.key(int(self._random.randint(2**31))), steps)
 
 
+class Steps(NamedTuple):
+    """Some steps: the rows of each, how many of them count, and its key, if there are keys."""
+
+    order: np.ndarray
+    sizes: np.ndarray
+    key: Any
+
+    def upto(self, stop: int) -> "Steps":
+        """The first of them."""
+        key = None if self.key is None else self.key[:stop]
+        return Steps(self.order[:stop], self.sizes[:stop], key)
+
+
 class Course:
     """Passes through the data.
 
@@ -88,84 +103,97 @@ class Course:
         self._size, self._keyed, self._listeners = size, keyed, listeners
         self._slow = any(type(o).on_step_end is not Callback.on_step_end for o in listeners)
         self._steps_in_call = 1
-
-    @property
-    def even(self) -> bool:
-        """Whether all batches have the same size: then several epochs are one row of batches."""
-        return self._orders.rows % self._size == 0
+        # A state to come back to, and the calls since then.
+        self._kept: Any = None
+        self._since: list[Steps] = []
 
     def losses_of(self, epochs: int) -> np.ndarray:
-        """Go through the data so many times (once, where batches differ); the loss of each time."""
-        run, rows = self._run, self._orders.rows
-        drawn, own = [], []
+        """Go through the data so many times; the loss of each time."""
+        run, parts, own = self._run, [], []
         for _ in range(epochs):
-            drawn.append(self._orders.draw())
+            parts.append(_batches(self._orders.draw(), self._size))
             if self._keyed:
                 own.append(self._orders.draw_keys(run.steps_per_epoch))
-        order, key = np.concatenate(drawn), np.concatenate(own) if own else None
-        errors, done = [], 0
-        for block in _blocks(order, self._size):
-            found = self._steps(block, None if key is None else key[done : done + len(block)])
-            errors.append(found.reshape(epochs, -1).sum(axis=1) * block.shape[1])
-            done += len(block)
-        losses: np.ndarray = np.sum(errors, axis=0) / rows
+        order, key = np.concatenate(parts), np.concatenate(own) if own else None
+        sizes = np.tile(_sizes(self._orders.rows, self._size), epochs)
+        errors, start = np.empty(len(order)), 0
+        while start < len(order):
+            part = slice(start, start + self._call_length(sizes[start:]))
+            began = time.perf_counter()
+            errors[part] = self._call(
+                Steps(order[part], sizes[part], None if key is None else key[part])
+            )
+            took = time.perf_counter() - began
+            count = len(order[part])
+            self._steps_in_call = max(1, int(CALL / took * count))
+            start += count
+        losses: np.ndarray = (errors * sizes).reshape(epochs, -1).sum(axis=1) / self._orders.rows
         return losses
 
-    def _steps(self, order: np.ndarray, key: Any) -> np.ndarray:
-        """A step on each row of ``order``, in calls of bounded time and memory."""
-        found, start = np.empty(len(order)), 0
-        while start < len(order):
-            stop = start + self._call_length()
-            part = None if key is None else key[start:stop]
-            began = time.perf_counter()
-            found[start:stop] = self._call(order[start:stop], part)
-            took = time.perf_counter() - began
-            steps = len(order[start:stop])
-            self._steps_in_call = max(1, int(CALL / took * steps))
-            start += steps
-        return found
-
-    def _call_length(self) -> int:
+    def _call_length(self, sizes: np.ndarray) -> int:
+        """How many of the next steps to take at once, in bounded time and memory."""
         if self._slow:
             return 1
         if self._sparse is None:
             return self._steps_in_call
+        # What steps bring along is made for one size at a time.
+        alike = int(np.argmin(sizes == sizes[0])) or len(sizes)
         fitting = BLOCK // (self._size * int(self._sparse.shape[1]))
-        return min(self._steps_in_call, max(1, fitting))
+        return min(self._steps_in_call, alike, max(1, fitting))
 
-    def _call(self, order: np.ndarray, key: Any) -> np.ndarray:
+    def _call(self, steps: Steps) -> np.ndarray:
         """One call of the engine; raises at the first NaN or infinity."""
-        run, own = self._run, self._own(order, key)
-        kept = run.kept()
-        errors = run.advance(order, own)
+        run = self._run
+        if run.changed or len(self._since) % REPEATED == 0:
+            self._kept, self._since = run.kept(), []
+        errors = self._advance(steps)
         if not np.isfinite(errors).all():
-            raise self._not_finite(order, key, kept, int(np.argmin(np.isfinite(errors))))
-        run.step += len(order)
+            raise self._not_finite(steps, int(np.argmin(np.isfinite(errors))))
+        self._since.append(steps)
+        run.step += len(errors)
         for listener in self._listeners:
             if self._slow:
                 listener.on_step_end(run, float(errors[-1]))
             listener.on_steps_end(run, errors)
         return errors
 
+    def _advance(self, steps: Steps) -> np.ndarray:
+        size = int(steps.sizes.max())
+        order = steps.order[:, :size]
+        mixed = steps.sizes if steps.sizes.min() < size else None
+        return self._run.advance(order, self._own(order, steps.key), sizes=mixed)
+
     def _own(self, order: np.ndarray, key: Any) -> Own:
         if self._sparse is None:
             return Own(None, key)
-        x = dense(self._sparse[order.ravel()]).reshape(*order.shape, -1)
-        return Own(x, None if key is None else key[: len(order)])
+        return Own(dense(self._sparse[order.ravel()]).reshape(*order.shape, -1), key)
 
-    def _not_finite(self, order: np.ndarray, key: Any, kept: Any, bad: int) -> NonFiniteError:
+    def _not_finite(self, steps: Steps, bad: int) -> NonFiniteError:
         """The error for a step that gave NaN or infinity, with the value where it began."""
-        run, own = self._run, self._own(order[: bad + 1], key)
-        run.go_back(kept)
-        if bad:
-            run.advance(order[:bad], tree_map(lambda value: value[:bad], own))
-        found = run.first_nonfinite(order[bad], tree_map(lambda value: value[bad], own))
+        run = self._run
+        run.go_back(self._kept)
+        for earlier in [*self._since, *([steps.upto(bad)] if bad else [])]:
+            self._advance(earlier)
+        chosen = steps.order[bad : bad + 1, : steps.sizes[bad]]
+        own = self._own(chosen, None if steps.key is None else steps.key[bad : bad + 1])
+        found = run.first_nonfinite(chosen[0], tree_map(lambda value: value[0], own))
         epoch, step = len(run.history) + 1, run.step + bad + 1
         error = NonFiniteError(
             "estimators.nonfinite", epoch=epoch, step=step, found=str(found or "")
         )
         error.model, error.history, error.found = run.model, run.history, found
         return error
+
+
+def _sizes(rows: int, size: int) -> np.ndarray:
+    """The rows of each batch of an epoch: the last one may be shorter."""
+    return np.minimum(rows - np.arange(0, rows, size), size)
+
+
+def _batches(order: np.ndarray, size: int) -> np.ndarray:
+    """The batches of an epoch as a matrix; a shorter last one is filled up, with any rows."""
+    spare = -len(order) % size
+    return np.concatenate([order, order[:1].repeat(spare)]).reshape(-1, size)
 
 
 def train(
@@ -198,7 +226,7 @@ def train(
     UserWarning
         On Ctrl-C: what was learned is kept.
     """
-    single = bool(observers) or measure is not None or every_epoch or not course.even
+    single = bool(observers) or measure is not None or every_epoch
     for observer in observers:
         observer.on_fit_begin(run)
     pace = 1e-3  # seconds an epoch takes: at first a guess
@@ -228,12 +256,3 @@ def _record(
     speed = {"seconds": seconds, "rows_per_second": run.rows / seconds}
     found = {} if measure is None else measure()
     return {"epoch": len(run.history) + 1, "loss": loss, **rate, **speed, **found}
-
-
-def _blocks(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Batches as matrices: all that are whole, then the shorter last one."""
-    whole = len(order) // size * size
-    if whole:
-        yield order[:whole].reshape(-1, size)
-    if whole < len(order):
-        yield order[None, whole:]

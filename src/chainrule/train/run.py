@@ -136,13 +136,19 @@ class Run:
         """Let an engine take over from the present state."""
         self._running = start(tuple(self._values or ()))
 
-    def advance(self, order: np.ndarray, keys: Any, watched: bool = False) -> np.ndarray:
-        """Take steps on the given rows; returns the error of each.
+    def advance(
+        self,
+        order: np.ndarray,
+        keys: Any,
+        watched: bool = False,
+        sizes: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Take steps on the given rows, or on the first ``sizes`` of each; returns their errors.
 
         The statistics of a watched one join :attr:`statistics`.
         """
         running = self._up_to_date()
-        errors, rates, *layers = running.advance(order, keys, watched=watched)
+        errors, rates, *layers = running.advance(order, keys, watched=watched, sizes=sizes)
         if watched:
             self._note(layers[0])
         self._values = None

@@ -7,14 +7,14 @@ class Machine:
     """A clock, and steps that take as long as the machine needs with so many threads."""
 
     def __init__(self, **seconds: float) -> None:
-        self.now, self.seconds, self.used = 0.0, seconds, []
+        self.now, self.seconds, self.used, self.steps = 0.0, seconds, [], 10
 
     def clock(self) -> float:
         return self.now
 
     def run(self, threads: int) -> int:
         self.used.append(threads)
-        self.now += self.seconds["one" if threads == 1 else "all"] * 10
+        self.now += self.seconds["one" if threads == 1 else "all"] * self.steps
         return threads
 
 
@@ -51,3 +51,16 @@ def test_a_single_thread_is_not_tried_against_itself() -> None:
     pace = Pace(1, machine.clock)
     for _ in range(100):
         assert pace(machine.run, 10) == 1
+
+
+def test_nobody_is_woken_for_a_moment() -> None:
+    machine = Machine(one=2e-5, all=1e-5)
+    pace = Pace(2, machine.clock)
+    for _ in range(100):
+        pace(machine.run, 10)
+    assert machine.used.count(2) == 1
+    machine.used.clear()
+    machine.steps = 1000
+    for _ in range(100):
+        pace(machine.run, 1000)
+    assert machine.used.count(2) > 90

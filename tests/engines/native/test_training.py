@@ -6,6 +6,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn, optim
 from chainrule.engines import native, repeat
+from chainrule.engines.native import training as native_training
 from chainrule.engines.native.training import LoopDesign
 from chainrule.train.step import Cost, training_step
 
@@ -265,3 +266,54 @@ def test_what_depends_on_the_length_in_other_ways_is_compiled_for_each(monkeypat
         errors = [running.advance(order(3, size)).numpy() for running in runs]
         np.testing.assert_allclose(*errors, rtol=1e-10)
     assert len(made) == 2
+
+
+# ------------------------------------------------------------------ several sizes in one call
+@pytest.mark.parametrize(
+    ("sizes", "known"),
+    [
+        ([32, 32, 7, 32, 32, 7], (32, 7)),
+        ([7, 32], (32, 7)),
+        ([20, 20, 9, 20], (32, 7)),  # both shorter than what the code was made for
+        ([32, 7, 5, 32], (32, 7)),  # three sizes: by parts
+        ([32, 1, 32], (32, 7)),  # a single row has code of its own
+    ],
+)
+@pytest.mark.parametrize("engine", ["native", "interpret"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_of_several_sizes_in_one_call(sizes, known, engine, threads, monkeypatch):
+    monkeypatch.setattr("chainrule.engines.choose.SHARED_RUN", 0.0)
+    together, apart = (started_for(known, engine, threads=threads) for _ in range(2))
+    for running in (together, apart):
+        running.advance(order(1, 32))
+    rows = order(len(sizes), max(sizes), seed=3)
+    errors = together.advance(rows, sizes=np.array(sizes)).numpy()
+    singly = [apart.advance(rows[i : i + 1, :size]).numpy()[0] for i, size in enumerate(sizes)]
+    assert errors.tobytes() == np.array(singly).tobytes()
+    for a, b in zip(leaves(together), leaves(apart), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_several_sizes_are_one_call_of_one_code(monkeypatch):
+    made = count_compilations(monkeypatch)
+    running = started_for((32, 7))
+    calls = []
+    advance = native_training.NativeLoop.advance
+
+    def counted(self, *arguments):
+        calls.append(self)
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(native_training.NativeLoop, "advance", counted)
+    running.advance(order(4, 32), sizes=np.array([32, 32, 32, 7]))
+    assert len(made) == len(calls) == 1
+
+
+def test_an_index_out_of_range_is_found_among_several_sizes():
+    _, (_, t) = mlp(np.float64)
+    t = np.where(np.arange(ROWS) == 50, 7, t)
+    for engine in ("native", "interpret"):
+        running = started_for((32, 7), engine)
+        running._data[1] = np.ascontiguousarray(t)
+        with pytest.raises(cr.errors.ShapeError, match="7"):
+            running.advance(np.arange(96).reshape(3, 32), sizes=np.array([32, 32, 7]))

@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 #: After so many calls the other number of threads is tried, at first, and at the most. The longer
 #: it has been the slower one, the more seldom: a try may take ten times as long.
 FIRST, LAST = 3, 200
+#: Seconds that a call must take for other threads to be worth waking: that costs a fifth of it.
+WORTH = 1e-3
 
 
 class Pace:
@@ -37,7 +39,7 @@ class Pace:
 
     def __call__(self, run: Callable[[int], Result], steps: int) -> Result:
         """``run(threads)``, which takes so many steps."""
-        threads = self._choice()
+        threads = 1 if 0 < steps * max(self._seconds.values()) < WORTH else self._choice()
         began = self._clock()
         result = run(threads)
         took = (self._clock() - began) / max(1, steps)

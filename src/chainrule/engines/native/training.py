@@ -97,17 +97,30 @@ class LoopDesign:
         """The code, and what a call has to know."""
         module = ir.Module("training")
         nodes = [*self._states, *self._batch, *self._rows, *self._fixed, *self._constants]
-        count = len(nodes) + len(self._outputs) + 3
+        count = len(nodes) + len(self._shorter_constants) + len(self._outputs) + 4
         with entry(module, self.target, count, self.plan.scratch) as (e, values, arena, frame):
-            pointers = dict(zip(nodes, values, strict=False))
-            *outputs, order, counts, moves = values[len(nodes) :]
-            length, size = (e.load(e.at(counts, i, dtype=np.int64), np.int64) for i in (0, 1))
-            frame = replace(frame, rows=size)
+            pointers, rest = dict(zip(nodes, values, strict=False)), values[len(nodes) :]
+            shorter, rest = (
+                rest[: len(self._shorter_constants)],
+                rest[len(self._shorter_constants) :],
+            )
+            *outputs, order, sizes, counts, moves = rest
+            length, wide, usual = (
+                e.load(e.at(counts, i, dtype=np.int64), np.int64) for i in range(3)
+            )
             shares = list(dict.fromkeys([*shares_of(self.schedule), self._share]))
-            writer = Writer(e, frame, shares)
+            # Where all steps see as many rows, each thread's part is found once.
+            writer = None if self.growth else Writer(e, replace(frame, rows=wide), shares)
             body = Body(self.schedule, self.plan, arena)
             with flushed_denormals(e), e.loop(0, length, name="step") as step:
-                self._step(e, writer, body, pointers, outputs, order, moves, step)
+                if writer is None:
+                    size = e.load(e.at(sizes, step, dtype=np.int64), np.int64)
+                    writer = Writer(e, replace(frame, rows=size), shares)
+                    same = e.b.icmp_signed("==", size, usual)
+                    for node, other in zip(self._constants, shorter, strict=True):
+                        pointers[node] = e.b.select(same, pointers[node], other)
+                chosen = e.at(order, e.times(step, wide), dtype=np.int64)
+                self._step(e, writer, body, pointers, outputs, chosen, moves, step)
         facts = {
             "arena": self.plan.size,
             "scratch": self.plan.scratch,
@@ -119,6 +132,11 @@ class LoopDesign:
         constants = [node.attributes["value"].array for node in self._constants]
         return Artifact(object_code(module, self.target), constants, facts)
 
+    @property
+    def _shorter_constants(self) -> list[Node]:
+        """Those that have another value on shorter batches; the table has a place for both."""
+        return self._constants if self.growth else []
+
     def _step(
         self,
         e: Emitter,
@@ -126,11 +144,10 @@ class LoopDesign:
         body: Body,
         pointers: dict[Node, Value],
         outputs: Sequence[Value],
-        order: Value,
+        chosen: Value,
         moves: Value,
         step: Value,
     ) -> None:
-        chosen = e.at(order, e.times(step, writer.frame.rows), dtype=np.int64)
         given = {**pointers, **{n: row_at(e, pointers[n], step, n.spec) for n in self._rows}}
         for node in self._batch:
             given[node] = e.at(body.arena, self.plan.offset[node], dtype=np.int8)
@@ -230,6 +247,8 @@ class NativeLoop:
         rows: Sequence[np.ndarray],
         fixed: Sequence[np.ndarray],
         constants: Sequence[np.ndarray] | None = None,
+        sizes: np.ndarray | None = None,
+        shorter: Sequence[np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """Take as many steps as ``order`` has rows: ``states`` are overwritten.
 
@@ -241,7 +260,11 @@ class NativeLoop:
         order
             int64 ``[steps, rows of a batch]``: which rows each step sees, all of them valid.
         constants
-            For a shorter batch: what :meth:`constants_for` gave.
+            For batches that are shorter than those that the code was made for: what
+            :meth:`constants_for` gave.
+        sizes, shorter
+            Where batches have two sizes: how many rows each step sees, the first ones of its row of
+            ``order``; and the constants for the shorter ones.
 
         Returns
         -------
@@ -253,11 +276,14 @@ class NativeLoop:
         IndexError
             If a step reads or writes at an index out of range: it was left out.
         """
-        counts = np.array(order.shape, np.int64)
+        usual = order.shape[1] if sizes is None else int(sizes.max(initial=0))
+        counts = np.array([*order.shape, usual], np.int64)
         outputs = [np.empty((order.shape[0], *spec.shape), spec.dtype) for spec in self._kept]
         moves = np.empty(self._moves, np.uint8)
+        sizes = np.full(order.shape[0], order.shape[1], np.int64) if sizes is None else sizes
         known = self._constants if constants is None else constants
-        held = [*states, *data, *rows, *fixed, *known, *outputs, order, counts, moves]
+        both = [*known, *(shorter or known)] if self._grows else known
+        held = [*states, *data, *rows, *fixed, *both, *outputs, order, sizes, counts, moves]
         if not self._pace(lambda threads: self._run(held, threads), len(order)):
             raise IndexError
         return outputs
