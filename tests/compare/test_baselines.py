@@ -191,3 +191,14 @@ def test_notes_speak_the_users_language(monkeypatch):
     x = np.zeros((5, 1))
     found = compare.train_baselines("classification", (x, np.zeros(5, int)), (x, np.zeros(5, int)))
     assert "클래스가 모두 같아서" in found.notes[0]
+
+
+@pytest.mark.parametrize("limit", [1000, 30])
+def test_some_rows_are_those_rows_alone(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.compare.baselines.ROWS", limit)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((120, 3))
+    t, rows = x @ rng.standard_normal((3, 1)), rng.permutation(120)[:60]
+    part = compare.train_baselines("regression", (x, t), (x, t), rows=rows)
+    alone = compare.train_baselines("regression", (x[rows], t[rows]), (x, t))
+    assert part.scores == alone.scores and part.notes == alone.notes

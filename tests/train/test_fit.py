@@ -298,3 +298,37 @@ def test_progress_shows_loss_throughput_and_time(model, data, capsys):
     cr.fit(model, cost, data, validation=data, epochs=2, progress=True)
     shown = capsys.readouterr().out
     assert "loss" in shown and "validation" in shown and "rows/s" in shown and "2/2" in shown
+
+
+# ------------------------------------------------------------------ a part of the rows
+def test_a_part_of_the_rows_is_trained_on_as_if_there_were_no_others():
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((50, 3)), rng.standard_normal((50, 2))
+    rows = rng.permutation(50)[:33]
+
+    def cost(model, x, t):
+        return nn.mse(model(x), t)
+
+    def metric(model, x, t):
+        return (model(x) - t).mean()
+
+    options = {"epochs": 3, "batch_size": 8, "metrics": {"bias": metric}, "rng": 5}
+    model = nn.MLP(3, [4], 2, rng=0)
+    part, history = cr.fit(model, cost, (x, t), rows=rows, **options)
+    alone, same = cr.fit(model, cost, (x[rows], t[rows]), **options)
+    for a, b in zip(cr.tree_leaves(part), cr.tree_leaves(alone), strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+    assert (history["loss"], history["bias"]) == (same["loss"], same["bias"])
+
+
+@pytest.mark.parametrize("rows", [[], [0, 5], [-1], [1.5], [[0]], [True]])
+def test_rows_that_are_not_there_are_refused(rows):
+    x = np.zeros((5, 1))
+    with pytest.raises(cr.errors.DataError, match=r"numbers of rows"):
+        cr.fit(nn.Linear(1, 1, rng=0), lambda m, x: m(x).mean(), (x,), rows=rows)
+
+
+def test_a_row_that_comes_twice_is_refused():
+    x = np.zeros((5, 1))
+    with pytest.raises(cr.errors.DataError, match="row 3 several times"):
+        cr.fit(nn.Linear(1, 1, rng=0), lambda m, x: m(x).mean(), (x,), rows=[3, 1, 3])

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 WORKER = Path(__file__).with_name("killed.py")
+#: Seconds between two looks at the files: short beside the time of a checkpoint.
+LOOK = 0.0005
 
 
 def start(kind: str, folder: Path) -> subprocess.Popen:
@@ -44,6 +46,7 @@ def wait_for_checkpoints(process, folder: Path, count: int) -> None:
     while len(seen) <= count and process.poll() is None:
         if path.exists():
             seen.add(path.stat().st_mtime_ns)
+        time.sleep(LOOK)
 
 
 def test_killed_at_any_moment_and_resumed_it_gives_the_same_bits(undisturbed, tmp_path):
@@ -70,6 +73,7 @@ def test_killed_while_it_writes_a_large_checkpoint(undisturbed, tmp_path):
             ):
                 if process.poll() is not None:
                     break
+                time.sleep(LOOK)
             time.sleep(delay)
             process.kill()
         kills += bool(list(tmp_path.glob(".*.tmp")))

@@ -44,8 +44,9 @@ def judge(model: nn.MLP, table: LoadedTable, seed: int) -> Judged:
     outputs = np.concatenate([model(x[i : i + BLOCK]).numpy() for i in range(0, len(x), BLOCK)])
     baselines = train_baselines(
         table.task,
-        (table.x[training], table.t[training]),
+        (table.x, table.t),
         (x, t),
+        rows=training,
         classes=len(table.target.class_names) or None,
         seed=seed,
     )

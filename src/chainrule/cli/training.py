@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from chainrule.cli.options import TrainOptions, named_optimizer
 from chainrule.cli.outcome import Judged, judge, write_report
 from chainrule.cli.sources import find_source
 from chainrule.cli.tasks import TASKS
-from chainrule.cli.telling import Reading, data_line, model_line, note_lines, say, test_line
+from chainrule.cli.telling import Output, Reading, data_line, model_line, note_lines, say, test_line
 from chainrule.data.tables import LoadedTable, Rows, Table, load_table
 from chainrule.data.tables.source import Report
-from chainrule.errors import StorageError
+from chainrule.errors import DataError, OptionError, StorageError
+from chainrule.train.snapshot import fingerprint
 
 __all__ = ["RunInterrupted", "resume_and_report", "train_and_report"]
 
@@ -27,11 +29,11 @@ EXAMPLE = 64
 
 
 class RunInterrupted(Exception):
-    """Ctrl-C ended training after so many whole epochs; what was learned is in ``directory``."""
+    """Ctrl-C ended the work on a run; it can be resumed from ``directory``."""
 
-    def __init__(self, directory: Path, epochs: int) -> None:
+    def __init__(self, directory: Path) -> None:
         super().__init__(str(directory))
-        self.directory, self.epochs = directory, epochs
+        self.directory = directory
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Job:
     options: TrainOptions
     command: str
     rng: np.random.Generator
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """By which the same data are known again."""
+        return fingerprint((self.table.x, self.table.t))
 
     def part(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features and targets of some rows."""
@@ -96,7 +103,7 @@ def train_and_report(options: TrainOptions) -> Path:
     RunInterrupted
         If the user has interrupted training.
     """
-    details = Console(quiet=options.quiet)
+    details = Output(quiet=options.quiet)
     job = prepared(options, details)
     with new_run(options.runs_dir, job) as directory, marked(directory, job):
         _train(job, directory, details, resume=False)
@@ -113,21 +120,24 @@ def resume_and_report(path: Path, epochs: int | None, quiet: bool) -> Path:
     RunInterrupted
         If the user has interrupted training.
     """
-    summary = runs.describe(path)
+    runs.describe(path)  # says what is near, if it is no run
     if not (path / CHECKPOINT).exists():
         raise StorageError("cli.no_checkpoint", path=str(path))
-    found = summary.facts.get("options")
-    options = TrainOptions.from_dict(found if isinstance(found, dict) else {"": 0}, path)
+    facts = runs.noted(path)
+    options = TrainOptions.from_dict(facts.get("options"), path)
     options = replace(options, epochs=epochs or options.epochs, quiet=quiet)
-    details = Console(quiet=quiet)
+    details = Output(quiet=quiet)
     job = prepared(options, details)
+    then, now = facts.get("data"), job.fingerprint
+    if then != now:
+        raise DataError("cli.changed", source=options.source, path=str(path), then=then, now=now)
     with marked(path, job):
         _train(job, path, details, resume=True)
     return path
 
 
 def _train(job: Job, directory: Path, details: Console, *, resume: bool) -> None:
-    options, results = job.options, Console()
+    options, results = job.options, Output()
     say(details, model_line(options, job.model))
     parts = job.table.split
     task, checkpoint = TASKS[job.table.task], directory / CHECKPOINT
@@ -138,7 +148,8 @@ def _train(job: Job, directory: Path, details: Console, *, resume: bool) -> None
         model, history = train.fit(
             job.model,
             task.cost,
-            job.part(parts.train),
+            (job.table.x, job.table.t),
+            rows=parts.train,
             optimizer=named_optimizer(options.optimizer, options.learning_rate),
             epochs=options.epochs or 0,
             batch_size=options.batch_size,
@@ -178,14 +189,11 @@ def _train(job: Job, directory: Path, details: Console, *, resume: bool) -> None
 # ---------------------------------------------------------------------- data and model
 def prepared(options: TrainOptions, details: Console) -> Job:
     """Read, split and encode the rows, and make the network; say what they are."""
+    if options.group and options.time:
+        raise OptionError("cli.group_or_time")
     generator = np.random.default_rng(options.seed)
     with Reading(details) as reading:
-        source = find_source(
-            options.source,
-            reading.report,
-            encoding=options.encoding,
-            separator=options.separator,
-        )
+        source = find_source(options.source, reading.report, options.text_format)
         table = load_table(
             source.table,
             options.target or source.target or None,
@@ -222,7 +230,7 @@ def split_of(rows: Rows, options: TrainOptions, rng: np.random.Generator) -> dat
         validation=options.validation,
         labels=None if by_group or by_time else rows.labels,
         groups=rows.by if by_group else None,
-        times=rows.by if by_time and not by_group else None,
+        times=rows.by if by_time else None,
         rng=rng,
     )
 
@@ -252,8 +260,10 @@ def marked(directory: Path, job: Job) -> Iterator[None]:
     try:
         with runs.training(directory, facts_of(job)):
             yield
-    except train.Interrupted as stopped:
-        raise RunInterrupted(directory, len(stopped.history)) from None
+    except KeyboardInterrupt:
+        if (directory / CHECKPOINT).exists():
+            raise RunInterrupted(directory) from None
+        raise
 
 
 def facts_of(job: Job) -> dict[str, object]:
@@ -264,6 +274,7 @@ def facts_of(job: Job) -> dict[str, object]:
         "target": list(job.table.target.names),
         "rows": {name: len(rows) for name, rows in job.table.split._asdict().items()},
         "notes": list(job.table.notes),
+        "data": job.fingerprint,
         "model": repr(job.model),
         "options": job.options.to_dict(),
         "command": job.command,

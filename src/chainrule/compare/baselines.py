@@ -128,7 +128,13 @@ def r_squared(predicted: np.ndarray, t: np.ndarray) -> float:
 
 # ---------------------------------------------------------------------- training
 def train_baselines(
-    task: str, train: Arrays, test: Arrays, *, classes: int | None = None, seed: int = 0
+    task: str,
+    train: Arrays,
+    test: Arrays,
+    *,
+    rows: np.ndarray | None = None,
+    classes: int | None = None,
+    seed: int = 0,
 ) -> Baselines:
     """Train a linear model and gradient-boosted trees, and let them predict the test rows.
 
@@ -140,6 +146,8 @@ def train_baselines(
     train, test
         ``(x, t)``: features ``[rows, features]`` as the network sees them, without NaN, and class
         numbers ``[rows]`` or values ``[rows]`` or ``[rows, targets]``.
+    rows
+        The numbers of the rows of ``train`` to train on; by default all.
     classes
         How many classes there are; by default the highest class number + 1. A class without
         training rows has probability 0.
@@ -169,8 +177,8 @@ def train_baselines(
     True
     """
     _check(task, train, test)
-    rows, notes = _rows_used(train, np.random.default_rng(seed))
-    x, t = train[0][rows], train[1][rows]
+    used, notes = _rows_used(train[0], rows, np.random.default_rng(seed))
+    x, t = train[0][used], train[1][used]
     if task == "regression":
         makers = _regressors(x, t, seed)
         classes = 0
@@ -295,11 +303,13 @@ def _check(task: str, train: Arrays, test: Arrays) -> None:
             raise DataError("compare.targets", shape=t.shape)
 
 
-def _rows_used(train: Arrays, rng: np.random.Generator) -> tuple[Any, list[str]]:
+def _rows_used(
+    x: np.ndarray, rows: np.ndarray | None, rng: np.random.Generator
+) -> tuple[Any, list[str]]:
     """The rows that the baselines are trained on, and a note where that is not all of them."""
-    x, _ = train
-    limit = min(ROWS, CELLS // max(1, x.shape[1]))
-    if len(x) <= limit:
-        return slice(None), []
-    chosen = np.sort(rng.choice(len(x), max(1, limit), replace=False))
-    return chosen, [words.text("compare.sampled", used=len(chosen), rows=len(x))]
+    limit, count = min(ROWS, CELLS // max(1, x.shape[1])), len(x) if rows is None else len(rows)
+    if count <= limit:
+        return slice(None) if rows is None else rows, []
+    chosen = np.sort(rng.choice(count, max(1, limit), replace=False))
+    note = words.text("compare.sampled", used=len(chosen), rows=count)
+    return chosen if rows is None else rows[chosen], [note]

@@ -33,6 +33,8 @@ class Epochs:
         Callbacks.
     watch
         Every so many steps one is watched (:mod:`chainrule.train.statistics`); 0: none.
+    chosen
+        The rows of the data that are trained on; None: all.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class Epochs:
         order: np.random.Generator | None,
         observers: Sequence[Callback],
         watch: int = 0,
+        chosen: np.ndarray | None = None,
     ) -> None:
+        self._chosen = chosen
         self._run, self._size, self._order, self._observers = run, size, order, observers
         self._listeners = [o for o in observers if _hears_every_step(o)]
         self._steps_in_block, self._watch = 1, watch
@@ -73,7 +77,8 @@ class Epochs:
 
     def _draw(self, rows: int) -> np.ndarray:
         """The order of the rows in this epoch."""
-        return np.arange(rows) if self._order is None else self._order.permutation(rows)
+        order = np.arange(rows) if self._order is None else self._order.permutation(rows)
+        return order if self._chosen is None else self._chosen[order]
 
     def _steps_of(self, block: np.ndarray, first: int) -> None:
         """The steps of the epoch from ``first`` on, as far as they are not taken yet."""

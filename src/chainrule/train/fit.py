@@ -21,7 +21,7 @@ from chainrule.train.history import History
 from chainrule.train.interrupt import Interrupts
 from chainrule.train.measure import Measure, Metric
 from chainrule.train.progress import ProgressBar
-from chainrule.train.rows import prepared
+from chainrule.train.rows import checked_rows, chosen_rows, prepared
 from chainrule.train.run import Run
 from chainrule.train.snapshot import Snapshots, fingerprint, shown
 from chainrule.train.statistics import spacing, watched_step
@@ -45,6 +45,7 @@ def fit(
     metrics: Mapping[str, Metric] | None = None,
     callbacks: Sequence[Callback] = (),
     state: Any = None,
+    rows: Any = None,
     shuffle: bool = True,
     progress: bool = False,
     statistics: int = 0,
@@ -85,6 +86,9 @@ def fit(
         See :class:`Callback`.
     state
         First state of a cost that declares one; the last one is in ``run.state`` of callbacks.
+    rows
+        The numbers of the rows to train on; by default all. A part of large data need not be
+        copied.
     shuffle
         Draw the rows of every epoch in a new order.
     progress
@@ -152,30 +156,37 @@ def fit(
     costs.check(model)
     optimizer = adam(1e-3) if optimizer is None else optimizer
     model = tree_map(asarray, model)
-    data, rows = prepared(data, model, "data")
+    data, count = prepared(data, model, "data")
+    chosen = None if rows is None else checked_rows(rows, count)
+    count = count if chosen is None else len(chosen)
     if validation is not None:
         validation, _ = prepared(validation, model, "validation")
-    size = _checked_options(rows, epochs, batch_size)
+    size = _checked_options(count, epochs, batch_size)
     if (checkpoint or resume) and engine == "auto" and native_available():
         engine = "native"
     loop = repeat(
         _repeated(training_step(costs, optimizer)),
         watched=_repeated(watched_step(costs, optimizer)),
         engine=engine,
-        expected=_expected(rows, size, epochs),
+        expected=_expected(count, size, epochs),
         threads=threads,
     )
     measure = Measure(costs, metrics or {}, engine)
+    seen = data
+    if chosen is not None and metrics and validation is None:
+        seen = chosen_rows(data, chosen)
     run = Run(
         model=model,
         optimizer_state=optimizer.init(partition(model)[0]),
         state=tree_map(asarray, state),
         epochs=epochs,
-        steps_per_epoch=-(-rows // size),
-        rows=rows,
+        steps_per_epoch=-(-count // size),
+        rows=count,
     )
     agreement = functools.partial(
-        _agreement, model, optimizer, size, shuffle, statistics, data, validation, metrics or {}
+        _agreement,
+        *(model, optimizer, size, shuffle, statistics),
+        *(data, chosen, validation, metrics or {}),
     )
     snapshots = Snapshots(run, generator, callbacks, agreement)
     if resume is not None:
@@ -188,7 +199,7 @@ def fit(
         own += [keeper, interrupts] if keeper else [interrupts]
         observers = [*callbacks, *own]
         watch = spacing(statistics, partition(model)[0], size)
-        passes = Epochs(run, size, generator if shuffle else None, observers, watch)
+        passes = Epochs(run, size, generator if shuffle else None, observers, watch, chosen)
         for callback in callbacks:
             callback.on_fit_begin(run)
         if resume is not None:
@@ -201,7 +212,7 @@ def fit(
             keys = random.split(key, run.steps_per_epoch) if costs.takes_key else None
             record: dict[str, Any] = passes.run_one(keys)
             with interrupts.at_once():
-                record.update(measure(run, data, validation))
+                record.update(measure(run, seen, validation))
             run.record(record)
             for observer in observers:
                 observer.on_epoch_end(run)
@@ -237,6 +248,7 @@ def _agreement(
     shuffle: bool,
     statistics: int,
     data: Any,
+    rows: np.ndarray | None,
     validation: Any,
     metrics: Mapping[str, Metric],
 ) -> dict[str, str]:
@@ -248,6 +260,7 @@ def _agreement(
         "shuffle": str(shuffle),
         "statistics": str(statistics),
         "data": fingerprint(data),
+        "rows": "None" if rows is None else fingerprint(rows),
         "validation": "None" if validation is None else fingerprint(validation),
         "metrics": ", ".join(sorted(metrics)) or "None",
     }

@@ -75,15 +75,18 @@ class RateTest:
         """The rate to train with: :attr:`halfway`."""
         return self.halfway
 
-    def __str__(self) -> str:
-        end = words.text("train.rate_end", rate=self.rates[-1])
+    def sentence(self, lang: str | None = None) -> str:
+        """What was found, in ``"en"``, ``"ko"`` or the language of messages."""
+        end = words.text("train.rate_end", lang, rate=self.rates[-1])
         if self.diverges is not None:
-            end = words.text("train.rate_diverges", rate=self.diverges)
+            end = words.text("train.rate_diverges", lang, rate=self.diverges)
         if self.suggestion is None:
-            return words.text("train.no_rate", first=self.rates[0], end=end)
-        return words.text(
-            "train.rate", rate=self.suggestion, steepest=self.steepest, lowest=self.lowest, end=end
-        )
+            return words.text("train.no_rate", lang, first=self.rates[0], end=end)
+        rates = {"rate": self.suggestion, "steepest": self.steepest, "lowest": self.lowest}
+        return words.text("train.rate", lang, **rates, end=end)
+
+    def __str__(self) -> str:
+        return self.sentence()
 
     def __repr__(self) -> str:
         return f"RateTest(suggestion={_short(self.suggestion)}, steps={len(self.rates)})"

@@ -10,7 +10,15 @@ from chainrule.errors import DataError
 from chainrule.graph import Tensor, asarray
 from chainrule.trees import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
-__all__ = ["all_finite", "parts", "prepared", "row_count", "slabs"]
+__all__ = [
+    "all_finite",
+    "checked_rows",
+    "chosen_rows",
+    "parts",
+    "prepared",
+    "row_count",
+    "slabs",
+]
 
 #: Numbers that are looked at together: the marks of so many fit into a cache.
 LOOKED_AT = 2**18
@@ -72,6 +80,39 @@ def slabs(array: np.ndarray) -> Iterator[np.ndarray]:
     rows = max(1, LOOKED_AT * len(array) // max(array.size, 1))
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
+
+
+def checked_rows(rows: Any, count: int) -> np.ndarray:
+    """Numbers of rows, of data that have so many.
+
+    Raises
+    ------
+    DataError
+        If there are none, or some are out of range or come twice.
+
+    Examples
+    --------
+    >>> from chainrule.train.rows import checked_rows
+    >>> checked_rows([4, 0], 5)
+    array([4, 0])
+    """
+    numbers = np.asarray(rows)
+    good = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
+    if not good or numbers.min() < 0 or numbers.max() >= count:
+        raise DataError("train.chosen", count=count, got=_shown(numbers))
+    if np.bincount(numbers, minlength=count).max() > 1:
+        raise DataError("train.chosen_twice", row=int(np.bincount(numbers).argmax()))
+    return numbers.astype(np.int64, copy=False)
+
+
+def _shown(numbers: np.ndarray) -> str:
+    text = f"{numbers.dtype}{list(numbers.shape)}"
+    return f"{text} in [{numbers.min()}, {numbers.max()}]" if numbers.size else text
+
+
+def chosen_rows(data: Any, rows: np.ndarray) -> Any:
+    """A copy of some rows of prepared data."""
+    return tree_map(lambda x: asarray(x.numpy()[rows]), data)
 
 
 def row_count(data: Any) -> int:
