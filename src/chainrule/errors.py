@@ -118,7 +118,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("hiden.0.weight", ["hidden.0.weight", "output.bias"])
     " Did you mean 'hidden.0.weight'?"
     """
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    spelled = {text.casefold(): text for text in known}
+    near = [spelled[text] for text in get_close_matches(name.casefold(), spelled, 3, 0.5)]
     if not near:
         return ""
     return " " + words.text("errors.did_you_mean", names=" / ".join(map(repr, near)))

@@ -112,7 +112,9 @@ WRITTEN = json.loads(json.dumps(MAPS[4].to_dict(), default=np.ndarray.tolist))
         ({"mean": []}, r"but got \(0,\)"),
         ({"axes": [1.0, 2.0]}, r"but got \(2,\)"),
         ({"mean": [1.0, None, 3.0, 4.0]}, "finite numbers in mean"),  # what JSON makes of NaN
+        ({"mean": [1.0, -(10**400), 3.0, 4.0]}, "finite numbers in mean"),  # JSON has such integers
         ({"scale": [1.0, 0.0]}, "above 0 in scale"),
+        ({"scale": [1.0, 10**400]}, "above 0 in scale"),
         ({"scale": [1.0, float("nan")]}, "above 0 in scale"),
     ],
 )

@@ -1,25 +1,67 @@
 """Every page's code runs and prints what the page says; the Korean pages hold the same code."""
 
 import doctest
+import io
 import re
+import shlex
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from chainrule.cli import main
+
 HERE = Path(__file__).parents[2]
 PAGES = sorted([*HERE.glob("README*.md"), *HERE.glob("docs/**/*.md")])
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+BLOCK = re.compile(r"```(pycon|console)\n(.*?)```", flags=re.DOTALL)
+#: Times, rates of training and last digits are those of the machine: "76 k rows/s".
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?: [kMG](?![a-z]))?")
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"```pycon\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+def blocks(page: Path, kind: str = "pycon") -> list[str]:
+    return [
+        text for found, text in BLOCK.findall(page.read_text(encoding="utf-8")) if found == kind
+    ]
+
+
+def masked(text: str) -> str:
+    return NUMBER.sub("0", text)
+
+
+def as_doctest(kind: str, text: str) -> str:
+    """Code as it is; a command and its output as a call of ``shell``."""
+    if kind == "pycon":
+        return text
+    lines = masked(text).splitlines()
+    typed = iter(re.findall(r"^\$ (.*)", text, flags=re.MULTILINE))
+    return "\n".join(f">>> shell({next(typed)!r})" if s.startswith("$ ") else s for s in lines)
+
+
+@pytest.fixture
+def shell(monkeypatch) -> Callable[[str], None]:
+    """Runs a command, and prints what it prints."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(command: str) -> None:
+        program, *arguments = shlex.split(command)
+        assert program == "chainrule"
+        printed = io.StringIO()
+        with monkeypatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+            patch.setenv("CHAINRULE_LANG", "en")  # what --lang sets ends with the command
+            main(arguments)
+        print(masked(printed.getvalue()), end="")
+
+    return run
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
-def test_code_on_a_page_does_what_the_page_says(page, tmp_path, monkeypatch):
+def test_code_on_a_page_does_what_the_page_says(page, shell, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source = "\n".join(blocks(page))
-    test = doctest.DocTestParser().get_doctest(source, {}, page.name, str(page), 0)
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    source = "\n".join(as_doctest(kind, text) for kind, text in found)
+    test = doctest.DocTestParser().get_doctest(source, {"shell": shell}, page.name, str(page), 0)
     results = doctest.DocTestRunner(optionflags=FLAGS).run(test)
     assert results.attempted > 0 and results.failed == 0
 

@@ -58,9 +58,12 @@ def test_a_clone_is_untrained(iris):
     assert copy.set_params(solver="adam", alpha=0.5).alpha == 0.5
 
 
-def test_pickle_and_joblib_bring_back_the_same_predictions(iris, tmp_path):
+@pytest.mark.parametrize(
+    "solver", ["adam", optim.chain(optim.clip_by_value(1.0), optim.adam(), optim.cosine(9))]
+)
+def test_pickle_and_joblib_bring_back_the_same_predictions(iris, tmp_path, solver):
     x, y = iris
-    model = fitted(iris, dropout=0.2, activation=["gelu"])
+    model = fitted(iris, dropout=0.2, activation=["gelu"], solver=solver)
     joblib.dump(model, tmp_path / "model.joblib")
     for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")):
         assert (again.predict_proba(x) == model.predict_proba(x)).all()
@@ -119,12 +122,13 @@ def traced(monkeypatch):
 
 
 def test_a_search_traces_and_compiles_once(iris, compiled, traced):
-    grid = {
+    numbers = {
         "alpha": [1e-4, 1e-1],
         "learning_rate_init": [1e-3, 1e-2],
         "beta_1": [0.8, 0.9],
         "random_state": [0, 1],
     }
+    grid = [{name: values} for name, values in numbers.items()]
     model = MLPClassifier((5,), max_iter=2, engine="native")
     before = None
     for _ in range(2):

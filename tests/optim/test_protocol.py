@@ -91,6 +91,13 @@ def test_the_learning_rate_is_read_and_set():
     assert_same(optim.set_learning_rate(changed, 0.5), state)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_learning_rate_is_set_as_exactly_as_it_is_made(dtype):
+    params = cr.zeros(2, dtype)
+    state = optim.set_learning_rate(optim.sgd(0.5).init(params), 0.1)
+    assert_same(state, optim.sgd(0.1).init(params))
+
+
 def test_a_parameter_named_learning_rate_is_no_learning_rate():
     params = {"learning_rate": cr.full(2, 7.0), "factor": cr.full(2, 7.0)}
     state = optim.momentum(0.5).init(params)

@@ -29,10 +29,10 @@ def page_of() -> Callable[..., "Page"]:
     """The page about a made-up run, drawn once for all tests."""
 
     @cache
-    def page(task: str, lang: str = "en") -> Page:
+    def page(task: str, lang: str) -> Page:
         return Page(report.render(_facts(task, lang=lang)))
 
-    return page
+    return lambda task, lang="en": page(task, lang)
 
 
 class Page:
@@ -91,6 +91,7 @@ def _facts(
             },
         ),
         "history": history(30),
+        "rate_test": rate_test(),
         "layers": [
             report.Layer(names("hidden.0"), names("Linear"), names("2 → 8"), 24),
             report.Layer(names("output"), names("Linear"), names("8 → 3"), 27),
@@ -119,6 +120,23 @@ def history(epochs: int) -> list[dict[str, float]]:
         }
         for epoch in range(1, epochs + 1)
     ]
+
+
+def rate_test(**changes: Any) -> dict[str, Any]:
+    """A range test of 60 steps as JSON gives it back."""
+    rates = np.geomspace(1e-4, 1, 60)
+    losses = 2 / (1 + 100 * rates)
+    found = {
+        "rates": rates.tolist(),
+        "losses": (losses * (1 + 0.3 * np.sin(np.arange(60)))).tolist(),
+        "smoothed": losses.tolist(),
+        "halfway": 0.01,
+        "steepest": 0.008,
+        "valley": 0.02,
+        "lowest": 0.5,
+        "diverges": 2.0,
+    }
+    return {**found, **changes}
 
 
 def statistics(layers: list[str], records: int = 5) -> list[dict[str, Any]]:

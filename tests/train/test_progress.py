@@ -9,7 +9,7 @@ from rich.console import Console
 import chainrule as cr
 from chainrule import nn
 from chainrule.train import Run
-from chainrule.train.progress import Pace, ProgressBar, _clock
+from chainrule.train.progress import Pace, ProgressBar, _clock, _short
 
 
 def test_the_pace_is_that_of_the_last_seconds():
@@ -52,6 +52,20 @@ def test_within_a_long_epoch_loss_speed_and_time_left_are_shown(monkeypatch):
     shown = console.file.getvalue()
     assert "loss 0.5" in shown and "640 rows/s" in shown and "3:19 left" in shown
     assert "1/2" in shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (640.0, "640"),
+        (1_250.0, "1.2 k"),
+        (76_100.0, "76 k"),
+        (330_000.0, "330 k"),
+        (9.96e6, "10 M"),
+    ],
+)
+def test_a_rate_is_written_without_an_exponent(rate, text):
+    assert _short(rate) == text
 
 
 def test_a_resumed_training_shows_what_is_done(tmp_path, data, model, capsys):

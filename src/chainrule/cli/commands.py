@@ -10,6 +10,7 @@ from chainrule.cli.options import OPTIMIZERS, TrainOptions, count, layers, numbe
 from chainrule.cli.parameters import argument, flag, several, text
 from chainrule.cli.predicting import evaluate_file, predict_file
 from chainrule.cli.showing import show_datasets, show_run, show_runs
+from chainrule.cli.sources import TextFormat
 from chainrule.cli.training import resume_and_report, train_and_report
 
 __all__ = ["make_app"]
@@ -58,6 +59,7 @@ def _add_train(app: typer.Typer, lang_option: Any) -> None:
         time: str = text("cli.help_time", "COLUMN"),
         encoding: str = text("cli.help_encoding", "NAME"),
         separator: str = text("cli.help_separator", "TEXT"),
+        no_header: bool = flag("cli.help_no_header"),
         hidden: str = text("cli.help_hidden", "INT[,INT…]", DEFAULT.hidden),
         activation: str = text("cli.help_activation", "NAME", DEFAULT.activation),
         dropout: str = text("cli.help_dropout", "FLOAT", DEFAULT.dropout),
@@ -86,6 +88,7 @@ def _add_train(app: typer.Typer, lang_option: Any) -> None:
             time=time,
             encoding=encoding,
             separator=separator,
+            no_header=no_header,
             hidden=layers("--hidden", hidden),
             activation=activation,
             dropout=number("--dropout", dropout),
@@ -122,9 +125,14 @@ def _add_predict(app: typer.Typer, lang_option: Any) -> None:
         rows: str = argument("cli.help_rows", "FILE"),
         output: str = text("cli.help_output", "PATH"),
         probabilities: bool = flag("cli.help_probabilities"),
+        encoding: str = text("cli.help_encoding", "NAME"),
+        separator: str = text("cli.help_separator", "TEXT"),
+        no_header: bool = flag("cli.help_no_header"),
         lang: str = lang_option,
     ) -> None:
-        predict_file(Path(run), rows, Path(output) if output else None, probabilities)
+        text_format = TextFormat(encoding, separator, not no_header)
+        written_to = Path(output) if output else None
+        predict_file(Path(run), rows, text_format, written_to, probabilities)
 
 
 def _add_evaluate(app: typer.Typer, lang_option: Any) -> None:
@@ -132,9 +140,12 @@ def _add_evaluate(app: typer.Typer, lang_option: Any) -> None:
     def evaluate(
         run: str = argument("cli.help_run", "RUN"),
         rows: str = argument("cli.help_rows", "FILE"),
+        encoding: str = text("cli.help_encoding", "NAME"),
+        separator: str = text("cli.help_separator", "TEXT"),
+        no_header: bool = flag("cli.help_no_header"),
         lang: str = lang_option,
     ) -> None:
-        evaluate_file(Path(run), rows)
+        evaluate_file(Path(run), rows, TextFormat(encoding, separator, not no_header))
 
 
 def _add_show(app: typer.Typer, lang_option: Any) -> None:

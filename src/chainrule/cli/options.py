@@ -6,12 +6,13 @@ Only the reading is checked here. Whether a number makes sense is known to the r
 
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from chainrule import optim
+from chainrule.cli.sources import TextFormat
 from chainrule.errors import OptionError, StorageError, suggest
 
 __all__ = ["OPTIMIZERS", "TrainOptions", "count", "layers", "named_optimizer", "number"]
@@ -50,6 +51,7 @@ class TrainOptions:
     time: str = ""
     encoding: str = ""
     separator: str = ""
+    no_header: bool = False
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
     dropout: float = 0.0
@@ -75,6 +77,11 @@ class TrainOptions:
         steps = max(1, math.ceil(rows / max(1, self.batch_size)))
         return replace(self, epochs=max(EPOCHS, math.ceil(STEPS / steps)))
 
+    @property
+    def text_format(self) -> TextFormat:
+        """How to read the source, if it is a text file."""
+        return TextFormat(self.encoding, self.separator, not self.no_header)
+
     # ------------------------------------------------------------------ as text, as plain data
     @property
     def command(self) -> str:
@@ -99,7 +106,7 @@ class TrainOptions:
         return {**asdict(self), "runs_dir": str(self.runs_dir)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], path: Path) -> Self:
+    def from_dict(cls, values: Any, path: Path) -> Self:
         """The options that :meth:`to_dict` wrote to the run at ``path``.
 
         Raises
@@ -107,15 +114,43 @@ class TrainOptions:
         StorageError
             If they are not there, or damaged.
         """
-        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        try:
-            lists = ("target", "categorical", "drop", "hidden")
-            known.update({name: tuple(known[name]) for name in lists if name in known})
-            made = cls(**{**known, "runs_dir": Path(known.get("runs_dir", "runs"))})
-            shlex.split(made.command)  # all texts are texts
-        except (TypeError, ValueError, AttributeError):
-            raise StorageError("cli.no_options", path=str(path)) from None
-        return made
+        known = {field.name: field for field in fields(cls)}
+        if not (
+            isinstance(values, dict)
+            and {"source"} <= set(values) <= set(known)
+            and all(FITS[known[name].type](value) for name, value in values.items())
+        ):
+            raise StorageError("cli.no_options", path=str(path))
+        read: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**{**read, "runs_dir": Path(values.get("runs_dir", "runs"))})
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+#: Whether a value that JSON holds is one of an option of this type.
+FITS: dict[Any, Callable[[object], bool]] = {
+    str: _is_text,
+    Path: _is_text,
+    bool: lambda value: isinstance(value, bool),
+    int: _is_count,
+    int | None: lambda value: value is None or _is_count(value),
+    float: lambda value: type(value) in (int, float),
+    tuple[str, ...]: _is_list_of(_is_text),
+    tuple[int, ...]: _is_list_of(_is_count),
+}
 
 
 def named_optimizer(name: str, learning_rate: float) -> optim.Optimizer:

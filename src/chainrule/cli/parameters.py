@@ -28,4 +28,5 @@ def several(key: str, metavar: str = "COLUMN") -> Any:
 
 def flag(key: str) -> Any:
     """An option that is there or not."""
-    return typer.Option(False, "--" + key.removeprefix("cli.help_"), help=words.text(key))
+    name = key.removeprefix("cli.help_").replace("_", "-")
+    return typer.Option(False, f"--{name}", help=words.text(key))

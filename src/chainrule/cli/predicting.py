@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +11,18 @@ import numpy as np
 from rich.console import Console
 
 from chainrule import runs, storage, words
-from chainrule.cli.sources import find_source
+from chainrule.cli.sources import TextFormat, find_source
 from chainrule.cli.tasks import TASKS
-from chainrule.cli.telling import Reading, say, score_label
+from chainrule.cli.telling import Output, Reading, say, score_label, write_out
 from chainrule.data.tables import TableEncoder, Target, encode_table
 from chainrule.errors import OptionError
 
 __all__ = ["evaluate_file", "predict_file"]
 
 
-def predict_file(path: Path, rows: str, output: Path | None, probabilities: bool) -> None:
+def predict_file(
+    path: Path, rows: str, text_format: TextFormat, output: Path | None, probabilities: bool
+) -> None:
     """Predict for the rows of a file (or of a data set), and write the predictions as CSV.
 
     Parameters
@@ -30,6 +31,8 @@ def predict_file(path: Path, rows: str, output: Path | None, probabilities: bool
         The run.
     rows
         The file, or the name of a data set.
+    text_format
+        How to read a text file.
     output
         Where to; by default standard output.
     probabilities
@@ -38,12 +41,15 @@ def predict_file(path: Path, rows: str, output: Path | None, probabilities: bool
     Raises
     ------
     ChainruleError
-        If the run or the file cannot be read, or columns are missing. Nothing is written then.
+        If the run or the file cannot be read, columns are missing, or ``output`` is the file
+        itself. Nothing is written then.
     """
-    run, messages = runs.load(path), Console(stderr=True)
+    if output is not None and output.resolve() == Path(rows).resolve():
+        raise OptionError("cli.same_file", path=str(output))
+    run, messages = runs.load(path), Output(stderr=True)
     names = _target_of(run, path).names
     with Reading(messages) as reading, _notes_told(messages):
-        table = find_source(rows, reading.report).table
+        table = find_source(rows, reading.report, text_format).table
         predicted = run.predict(table, progress=reading.report)
         columns = [*names], [*predicted.reshape(len(predicted), -1).T]
         if probabilities:
@@ -52,7 +58,7 @@ def predict_file(path: Path, rows: str, output: Path | None, probabilities: bool
             columns[1].extend(found.T)
     text = _as_csv(*columns)
     if output is None:
-        sys.stdout.write(text)
+        write_out(text)
     else:
         storage.write_bytes(output, text.encode())
         say(messages, words.text("cli.predicted", rows=len(predicted), path=output))
@@ -66,7 +72,7 @@ def _as_csv(names: Sequence[str], columns: Sequence[np.ndarray]) -> str:
     return made.getvalue()
 
 
-def evaluate_file(path: Path, rows: str) -> None:
+def evaluate_file(path: Path, rows: str, text_format: TextFormat) -> None:
     """Predict for rows whose truth is known, and print how good that is.
 
     Raises
@@ -74,10 +80,10 @@ def evaluate_file(path: Path, rows: str) -> None:
     ChainruleError
         As :func:`predict_file`, and if the target is missing or holds classes that are not known.
     """
-    run, messages = runs.load(path), Console(stderr=True)
+    run, messages = runs.load(path), Output(stderr=True)
     target = _target_of(run, path)
     with Reading(messages) as reading, _notes_told(messages):
-        table = find_source(rows, reading.report).table
+        table = find_source(rows, reading.report, text_format).table
         truth = encode_table(table, run.preprocessing[0], target, progress=reading.report)
         predicted = run.predict(table, progress=reading.report)[truth.table_rows]
     task = TASKS[target.task]
@@ -87,7 +93,7 @@ def evaluate_file(path: Path, rows: str) -> None:
     before = runs.describe(path).score.get(task.score_name)
     if before is not None:
         line += words.text("cli.evaluated_before", value=before)
-    say(Console(), line)
+    say(Output(), line)
 
 
 def _target_of(run: runs.TrainedRun, path: Path) -> Target:

@@ -1,14 +1,14 @@
 """``chainrule datasets``, ``chainrule runs`` and ``chainrule show``: what there is."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from chainrule import runs, words
-from chainrule.cli.telling import note_lines, say, score_label
+from chainrule.cli.telling import Output, note_lines, plain, say, score_label
 from chainrule.data import datasets
 
 __all__ = ["show_datasets", "show_run", "show_runs"]
@@ -33,12 +33,12 @@ def show_datasets() -> None:
             ", ".join(dataset.target_names),
             dataset.source,
         )
-    Console().print(table)
+    Output().print(table)
 
 
 def show_runs(parent: Path) -> None:
     """Print the runs in a directory, oldest first."""
-    found, console = runs.list_runs(parent), Console()
+    found, console = runs.list_runs(parent), Output()
     if not found:
         say(console, words.text("cli.no_runs", path=parent))
         return
@@ -48,9 +48,9 @@ def show_runs(parent: Path) -> None:
         table.add_column(words.text(key))
     for run in found:
         table.add_row(
-            escape(run.name),
-            run.when.replace("T", " ")[:16],
-            _task(run.task),
+            _cell(run.name),
+            _cell(_local(run.when)),
+            _cell(_task(run.task)),
             ", ".join(f"{score_label(name)} {value:.3f}" for name, value in _own(run)),
             _status(run.status),
         )
@@ -65,12 +65,12 @@ def show_run(path: Path) -> None:
     StorageError
         If there is none.
     """
-    run, console = runs.describe(path), Console()
+    run, console = runs.describe(path), Output()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for label, text in _facts(run):
-        table.add_row(label, escape(text))
+        table.add_row(label, _cell(text))
     console.print(table)
     notes = run.facts.get("notes")
     for line in note_lines(map(str, notes if isinstance(notes, list) else ())):
@@ -83,7 +83,7 @@ def _facts(run: runs.Summary) -> Iterator[tuple[str, str]]:
     problem = f": {run.problem}" if run.problem else ""
     yield words.text("cli.column_status"), _status(run.status) + problem
     if run.when:
-        yield words.text("cli.column_when"), run.when
+        yield words.text("cli.column_when"), _local(run.when)
     if run.task:
         yield words.text("cli.column_task"), _task(run.task)
     for key, label in (
@@ -100,6 +100,19 @@ def _facts(run: runs.Summary) -> Iterator[tuple[str, str]]:
         yield words.text("cli.column_score"), ", ".join(scores)
     if (run.path / "report.html").exists():
         yield words.text("cli.column_report"), str(run.path / "report.html")
+
+
+def _local(when: str) -> str:
+    """A time as the user's clock shows it; what is no time stays as it is."""
+    try:
+        return datetime.fromisoformat(when).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError):
+        return when
+
+
+def _cell(text: str) -> str:
+    """A text for a cell, which is no markup."""
+    return escape(plain(text))
 
 
 def _text(value: object) -> str:

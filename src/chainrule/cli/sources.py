@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from chainrule.data import Dataset, datasets
 from chainrule.data.tables import Table, Task, open_table
 from chainrule.data.tables.source import Report
+from chainrule.errors import DataError, suggest
 
-__all__ = ["Source", "find_source"]
+__all__ = ["Source", "TextFormat", "find_source"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,18 @@ class Source:
     task: Task | None = None
 
 
-def find_source(text: str, report: Report | None = None, **options: Any) -> Source:
+@dataclass(frozen=True)
+class TextFormat:
+    """How to read a text file; see :func:`chainrule.data.tables.open_table`. Empty: find out."""
+
+    encoding: str = ""
+    separator: str = ""
+    header: bool = True
+
+
+def find_source(
+    text: str, report: Report | None = None, text_format: TextFormat = TextFormat()
+) -> Source:
     """What ``text`` names: a file if there is one, or a data set.
 
     Parameters
@@ -45,9 +56,8 @@ def find_source(text: str, report: Report | None = None, **options: Any) -> Sour
         The path of a file, or the name of a data set.
     report
         Hears how far reading a file has come.
-    **options
-        How to read a text file, as for :func:`chainrule.data.tables.open_table`; empty ones do not
-        count.
+    text_format
+        How to read a text file.
 
     Raises
     ------
@@ -57,11 +67,26 @@ def find_source(text: str, report: Report | None = None, **options: Any) -> Sour
         If a file cannot be read.
     """
     path = Path(text)
-    if text not in datasets.names() and (path.exists() or path.suffix or len(path.parts) > 1):
-        given = {name: value for name, value in options.items() if value}
-        return Source(_stem(path), open_table(path, progress=report, **given))
-    dataset = datasets.load(text)
-    return Source(text, open_table(_columns(dataset)), dataset.target_names, dataset.task)
+    names = datasets.names()
+    if text in names:
+        return _dataset(datasets.load(text))
+    if not (path.exists() or path.suffix or len(path.parts) > 1):
+        hint, known = suggest(text, names), ", ".join(names)
+        raise DataError("cli.no_source", name=text, hint=hint, known=known)
+    table = open_table(
+        path,
+        encoding=text_format.encoding or None,
+        separator=text_format.separator or None,
+        header=text_format.header,
+        progress=report,
+    )
+    return Source(_stem(path), table)
+
+
+def _dataset(dataset: Dataset) -> Source:
+    table = open_table(_columns(dataset))
+    table.name = dataset.name
+    return Source(dataset.name, table, dataset.target_names, dataset.task)
 
 
 def _columns(dataset: Dataset) -> Mapping[str, np.ndarray]:

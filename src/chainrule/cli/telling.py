@@ -1,7 +1,9 @@
 """What the commands print: lines, notes, and how far reading has come."""
 
+import os
 from collections.abc import Iterable, Mapping
-from typing import Self
+from contextlib import suppress
+from typing import IO, Self
 
 from rich.console import Console
 from rich.status import Status
@@ -10,15 +12,57 @@ from chainrule import nn, words
 from chainrule.cli.options import TrainOptions
 from chainrule.data.tables import LoadedTable, Progress
 
-__all__ = ["Reading", "data_line", "model_line", "note_lines", "say", "score_label", "test_line"]
+__all__ = [
+    "Output",
+    "Reading",
+    "data_line",
+    "hush",
+    "model_line",
+    "note_lines",
+    "plain",
+    "say",
+    "score_label",
+    "test_line",
+    "write_out",
+]
 
 #: Letters of a note; the run and its report have all of it.
 NOTE = 200
 
 
+class Output(Console):
+    """Standard output or error; if its reader has gone away (``| head``), work goes on unheard."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
+        hush(self.file)
+
+
+def hush(stream: IO[str]) -> None:
+    """Let what a stream still holds go nowhere: the interpreter will flush it in the end."""
+    with suppress(OSError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def say(console: Console, line: str, style: str | None = None) -> None:
     """Print a line as it is; only a terminal may break it."""
-    console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(line), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def plain(line: str) -> str:
+    """A line without control characters, by which the names in a file could steer a terminal."""
+    return line.translate(dict.fromkeys([*range(32), *range(127, 160)], "·"))
+
+
+def write_out(text: str) -> None:
+    """Write a text to standard output, as it is."""
+    console = Output()
+    try:
+        console.file.write(text)
+        console.file.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()
 
 
 class Reading:

@@ -160,19 +160,22 @@ class Map(ABC):
             array = np.array(values, np.float64)
         except (TypeError, ValueError):  # text, or rows of unequal length
             raise self._misfit(name, axes, type(values).__name__) from None
+        except OverflowError:  # an integer beyond every float
+            raise self._not_finite(name, positive) from None
         if array.ndim != len(axes) or 0 in array.shape:
             raise self._misfit(name, axes, array.shape)
         if not np.isfinite(array).all() or (positive and not (array > 0).all()):
-            raise DataError(
-                "preprocessing.field_not_positive"
-                if positive
-                else "preprocessing.field_not_finite",
-                kind=type(self).__name__,
-                name=name,
-            )
+            raise self._not_finite(name, positive)
         array.flags.writeable = False
         return array
 
     def _misfit(self, name: str, axes: tuple[str, ...], got: object) -> DataError:
         wanted, kind = ", ".join(axes), type(self).__name__
         return DataError("preprocessing.field", kind=kind, name=name, wanted=wanted, got=got)
+
+    def _not_finite(self, name: str, positive: bool) -> DataError:
+        return DataError(
+            "preprocessing.field_not_positive" if positive else "preprocessing.field_not_finite",
+            kind=type(self).__name__,
+            name=name,
+        )

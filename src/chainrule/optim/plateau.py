@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chainrule.optim.recipe import NON_NEGATIVE, SHRINKING, recipe
+from chainrule.optim.remade import Remade
 
 __all__ = ["Plateau", "PlateauState", "reduce_on_plateau"]
 
@@ -32,7 +33,7 @@ class PlateauState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Plateau:
+class Plateau(Remade):
     """Two pure functions: ``init(learning_rate) -> state``, ``update(metric, state) -> state``.
 
     The loop takes ``state.learning_rate`` over with :func:`set_learning_rate`.

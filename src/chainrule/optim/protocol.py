@@ -22,6 +22,7 @@ import numpy as np
 
 from chainrule.errors import DtypeError, OptionError
 from chainrule.graph.tensor import Tensor, asarray
+from chainrule.optim.remade import Remade, remade
 from chainrule.trees import tree_flatten, tree_map
 
 __all__ = [
@@ -58,8 +59,10 @@ class LinkState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Optimizer:
+class Optimizer(Remade):
     """A link or a chain of links: two pure functions.
+
+    What the factories of this room make can be pickled and copied.
 
     Parameters
     ----------
@@ -121,16 +124,17 @@ def link(
     >>> scale.init(cr.zeros(2)).numbers
     {'factor': Tensor f32[] -0.5}
     """
+    numbers = dict(numbers)
 
     def init(params: Tree) -> LinkState:
         dtype = number_type(params)
-        return LinkState(tree_map(lambda x: asarray(x, dtype), dict(numbers)), memory(params))
+        return LinkState(tree_map(lambda x: asarray(x, dtype), numbers), memory(params))
 
     def update(grads: Tree, state: LinkState, params: Tree) -> tuple[Tree, LinkState]:
         updates, new_memory = rule(grads, state.memory, params, **state.numbers)
         return updates, LinkState(state.numbers, new_memory)
 
-    return Optimizer(init, update)
+    return remade(Optimizer(init, update), link, numbers, memory, rule)
 
 
 def number_type(params: Tree) -> np.dtype[Any]:
@@ -181,7 +185,7 @@ def chain(*links: Optimizer) -> Optimizer:
             states.append(after)
         return grads, tuple(states)
 
-    return Optimizer(init, update, label)
+    return remade(Optimizer(init, update, label), chain, *links)
 
 
 def apply_updates(params: Tree, updates: Tree) -> Tree:
@@ -285,7 +289,7 @@ def set_learning_rate(state: Tree, value: float | Tensor) -> Tree:
     Tensor f32[] 0.25
     """
     old = learning_rate(state)
-    new = asarray(value).astype(old.dtype)
+    new = asarray(value, old.dtype)  # of the state: 0.1 in float32 is another number
     if not new.is_symbolic and not 0 <= new.item() < np.inf:
         raise OptionError(
             "optim.limit",

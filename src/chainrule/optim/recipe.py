@@ -1,5 +1,6 @@
 """What the factories of this room share: checked arguments, and a label as the user wrote it."""
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -12,6 +13,7 @@ import numpy as np
 
 from chainrule.errors import OptionError, suggest
 from chainrule.optim.protocol import Optimizer
+from chainrule.optim.remade import Remade, remade
 
 __all__ = [
     "FRACTION",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 Arguments = ParamSpec("Arguments")
-Made = TypeVar("Made")
+Made = TypeVar("Made", bound=Remade)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ SHRINKING = Limit("0 < {name} < 1", lambda x: 0 < x < 1)
 def recipe(
     **limits: Limit,
 ) -> Callable[[Callable[Arguments, Made]], Callable[Arguments, Made]]:
-    """Decorate a factory: check its numbers, and label what it makes.
+    """Decorate a factory: check its numbers, label what it makes, and let it be pickled.
 
     Parameters
     ----------
@@ -69,11 +71,17 @@ def recipe(
                 if value is not None or signature.parameters[parameter].default is not None:
                     check_number(label, parameter, value, limit)
             made = factory(*values, **named)
-            return dataclasses.replace(made, label=label)  # type: ignore[type-var]
+            labelled = dataclasses.replace(made, label=label)  # type: ignore[type-var]
+            return remade(labelled, make, *map(_kept, bound.args))
 
         return make
 
     return decorate
+
+
+def _kept(value: Any) -> Any:
+    """An argument that the caller cannot change any more: a list is copied."""
+    return value if callable(value) else copy.copy(value)
 
 
 def check_number(who: str, name: str, value: Any, limit: Limit) -> None:

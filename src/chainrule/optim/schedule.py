@@ -13,6 +13,7 @@ from chainrule.graph.tensor import Tensor, asarray
 from chainrule.optim.averages import counter
 from chainrule.optim.protocol import LinkState, Optimizer, Tree, number_type
 from chainrule.optim.recipe import POSITIVE, check_number, recipe, written
+from chainrule.optim.remade import remade
 from chainrule.trees import tree_map
 
 __all__ = ["Schedule", "check_boundaries", "join", "scale_by_schedule", "schedule"]
@@ -62,10 +63,11 @@ def schedule(numbers: Mapping[str, Any], factor: Callable[..., Any]) -> Schedule
     >>> halving(20)
     Tensor f64[] 0.25
     """
+    numbers = dict(numbers)
 
     def init(params: Tree) -> LinkState:
         dtype = number_type(params)
-        held = tree_map(lambda x: asarray(x, dtype), dict(numbers))
+        held = tree_map(lambda x: asarray(x, dtype), numbers)
         first = asarray(factor(asarray(0.0, dtype), **held), dtype)
         return LinkState(held, {"step": counter(), "factor": first})
 
@@ -76,7 +78,8 @@ def schedule(numbers: Mapping[str, Any], factor: Callable[..., Any]) -> Schedule
         updates = tree_map(lambda g: now * g, grads)
         return updates, LinkState(state.numbers, {"step": step + 1, "factor": now})
 
-    return Schedule(init, update, numbers=numbers, factor=factor)
+    made = Schedule(init, update, numbers=numbers, factor=factor)
+    return remade(made, schedule, numbers, factor)
 
 
 @recipe()

@@ -7,5 +7,6 @@ Figures are matplotlib's and the page is jinja2's: the extra ``chainrule[report]
 
 from chainrule.report.facts import Facts, Layer, Outcomes
 from chainrule.report.page import render, write
+from chainrule.report.rates import rate_figure
 
-__all__ = ["Facts", "Layer", "Outcomes", "render", "write"]
+__all__ = ["Facts", "Layer", "Outcomes", "rate_figure", "render", "write"]

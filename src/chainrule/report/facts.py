@@ -11,11 +11,15 @@ import numpy as np
 
 from chainrule import words
 from chainrule.errors import DataError, OptionError
+from chainrule.train import RateTest
 
-__all__ = ["Facts", "Layer", "Outcomes"]
+__all__ = ["Facts", "Layer", "Outcomes", "as_rate_test"]
 
 #: The name of the trained network among the models that have a score.
 NETWORK = "network"
+#: The arrays and the rates of a range test.
+CURVES = ("rates", "losses", "smoothed")
+MARKS = ("halfway", "steepest", "valley", "lowest", "diverges")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,9 @@ class Facts:
     history
         One mapping per epoch: ``epoch``, ``loss``, ``validation_loss``, ``accuracy``,
         ``learning_rate``, ``seconds`` and any other number.
+    rate_test
+        What a learning-rate range test found: the attributes of
+        :class:`chainrule.train.RateTest` by their names; ``vars(found)``, or the same from JSON.
     layers
         See :class:`Layer`.
     statistics
@@ -132,6 +139,7 @@ class Facts:
     scores: Mapping[str, float] = field(default_factory=dict)
     outcomes: Outcomes | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    rate_test: Mapping[str, Any] | None = None
     layers: Sequence[Layer] = ()
     statistics: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
@@ -147,6 +155,8 @@ class Facts:
             raise OptionError("report.task", task=self.task)
         if self.outcomes is not None:
             _check(self.outcomes, self.task, len(self.class_names))
+        if self.rate_test is not None:
+            as_rate_test(self.rate_test)
 
     @property
     def is_classification(self) -> bool:
@@ -205,3 +215,27 @@ def _check_classes(outcomes: Outcomes, t: np.ndarray, classes: int) -> None:
         raise DataError(
             "report.probabilities", got=probabilities.shape, rows=len(t), classes=wanted
         )
+
+
+def as_rate_test(found: Mapping[str, Any]) -> RateTest:
+    """The range test with these attributes, of which those may be missing that may be ``None``.
+
+    Raises
+    ------
+    DataError
+        If they are no numbers, or do not fit together.
+    """
+    try:
+        rates, losses, smoothed = (np.asarray(found[name], float) for name in CURVES)
+        given = {name: found.get(name) for name in MARKS}
+        marks = {name: None if rate is None else float(rate) for name, rate in given.items()}
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DataError("report.rate_numbers", names=", ".join(CURVES)) from None
+    steps = losses.size
+    if not losses.shape == smoothed.shape == (steps,) or rates.shape != (max(steps, 1),):
+        shapes = ", ".join(str(x.shape) for x in (rates, losses, smoothed))
+        raise DataError("report.rate_shapes", shapes=shapes)
+    positive = np.append(rates, [rate for rate in marks.values() if rate is not None])
+    if not (np.isfinite(np.concatenate([positive, losses, smoothed])).all() and min(positive) > 0):
+        raise DataError("report.rate_limits")
+    return RateTest(rates, losses, smoothed, **marks)

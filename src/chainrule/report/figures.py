@@ -5,12 +5,14 @@ dark page. A figure is drawn as wide as a telephone, 360 units, so that 11 units
 and more elsewhere. The same facts give the same bytes.
 """
 
+import html
 import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from importlib import resources
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -29,9 +31,13 @@ __all__ = [
     "line_style",
     "log_axis",
     "picture",
+    "plot_height",
+    "standalone",
 ]
 
 WIDTH, HEIGHT, SMALL = 360, 230, (250, 165)
+#: The room for a label above the axes and for one below.
+TOP, BOTTOM = 26, 36
 UNITS_PER_INCH = 72
 #: The width of a digit, in units.
 LETTER = 7
@@ -186,16 +192,17 @@ def house_axes(
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=whole_y, steps=steps))
 
 
-def log_axis(axes: Any, values: np.ndarray) -> None:
-    """A logarithmic vertical axis, with labels also where it spans less than a power of ten."""
+def log_axis(axes: Any, values: np.ndarray, name: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis, with labels also where it spans less than a power of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axes.set_yscale("log")
+    axes.set(**{f"{name}scale": "log"})
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[name]
     decades = np.log10(values.max() / values.min())
     steps = (1.0, 2.0, 5.0) if decades < 2 else (1.0,)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=6))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axis.set_major_locator(LogLocator(subs=steps, numticks=6))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_tick))
 
 
 def line_style(line: str) -> dict[str, Any]:
@@ -215,6 +222,11 @@ def decimated(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[chosen], y[chosen]
 
 
+def plot_height(height: int) -> int:
+    """How high the axes of a figure with two labels are, in units."""
+    return height - TOP - BOTTOM
+
+
 def _tick(x: float, _: int | None = None) -> str:
     return number(float(f"{x:.12g}"), digits=6)
 
@@ -225,14 +237,25 @@ def _leave_margins(axes: Any, width: int, height: int) -> None:
     ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
     letters = max((len(_tick(tick)) for tick in ticks), default=0)
     left = LETTER * letters + (6 if letters else 1)
-    bottom = 36 if axes.get_xlabel() else 20
-    top = 26 if axes.get_title(loc="left") else 8
+    bottom = BOTTOM if axes.get_xlabel() else 20
+    top = TOP if axes.get_title(loc="left") else 8
     axes.figure.subplots_adjust(
         left=left / width, right=1 - 10 / width, bottom=bottom / height, top=1 - top / height
     )
 
 
 # ---------------------------------------------------------------------- SVG
+def standalone(figure: Picture) -> str:
+    """The SVG of a picture that stands by itself: on paper, in the colours of a light page."""
+    css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    variables = " ".join(css[css.index("{") + 1 : css.index("}")].split())
+    shown = "display: block; max-width: 36rem; background: var(--paper); font-family: var(--sans)"
+    style = html.escape(f"{variables} {shown}")
+    return figure.svg.replace(
+        "<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" style="{style}" ', 1
+    )
+
+
 def _embedded(svg: bytes, name: str, title: str, description: str) -> str:
     """What matplotlib wrote, as a part of an HTML page."""
     drawn = ElementTree.fromstring(svg)

@@ -13,6 +13,7 @@ from chainrule.report.facts import Facts
 from chainrule.report.figures import library
 from chainrule.report.layers import layers
 from chainrule.report.learning import learning
+from chainrule.report.rates import rates
 from chainrule.report.record import record, worst_rows
 from chainrule.report.regression import regression
 from chainrule.report.text import clean, number
@@ -23,6 +24,7 @@ __all__ = ["render", "write"]
 SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     answer,
     learning,
+    rates,
     classification,
     regression,
     layers,

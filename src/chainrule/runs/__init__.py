@@ -6,6 +6,7 @@ from chainrule.runs.directory import (
     list_runs,
     load,
     new_directory,
+    noted,
     training,
 )
 from chainrule.runs.inputs import UnseenWarning
@@ -27,6 +28,7 @@ __all__ = [
     "list_runs",
     "load",
     "new_directory",
+    "noted",
     "register",
     "save",
     "training",

@@ -18,13 +18,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chainrule import storage, words
-from chainrule.errors import ChainruleError, StorageError, suggest
+from chainrule.errors import ChainruleError, OptionError, StorageError, suggest
 from chainrule.runs.document import plain, read_run, read_summary
 from chainrule.runs.lock import is_locked, locked
 from chainrule.runs.trained import TrainedRun
 from chainrule.storage.files import reporting
 
-__all__ = ["Status", "Summary", "describe", "list_runs", "load", "new_directory", "training"]
+__all__ = [
+    "Status",
+    "Summary",
+    "describe",
+    "list_runs",
+    "load",
+    "new_directory",
+    "noted",
+    "training",
+]
 
 CARD, MODEL_FILE = "run.json", "model.safetensors"
 VERSION = 1
@@ -91,29 +100,37 @@ def training(directory: str | Path, facts: Mapping[str, Any] | None = None) -> I
     with reporting("storage.write", directory):
         directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
-        card = _begun(directory, facts)
+        old = _read_card(directory) if (directory / CARD).exists() else None
+        card = _begun(old, facts)
+        _write_card(directory, card)
         try:
             yield directory
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):
                 with suppress(ChainruleError):  # what ended training is the news
-                    _write_card(directory, {**card, "failure": str(error) or type(error).__name__})
+                    _write_card(directory, _ended(card, old, error))
             raise
 
 
-def _begun(directory: Path, facts: Mapping[str, Any] | None) -> dict[str, Any]:
+def _begun(old: Mapping[str, Any] | None, facts: Mapping[str, Any] | None) -> dict[str, Any]:
     """The card of a run that begins, or goes on."""
-    old = _read_card(directory) if (directory / CARD).exists() else {"began": now(), "facts": {}}
-    known = old["facts"] if facts is None else plain(facts, "facts")
-    card = {
+    known = (old or {}).get("facts", {}) if facts is None else plain(facts, "facts")
+    return {
         "format": "chainrule.run",
         "version": VERSION,
-        "began": old["began"],
+        "began": old["began"] if old else now(),
         "facts": known,
         "failure": None,
     }
-    _write_card(directory, card)
-    return card
+
+
+def _ended(
+    card: Mapping[str, Any], old: Mapping[str, Any] | None, error: BaseException
+) -> Mapping[str, Any]:
+    """The card of a run that an error has ended."""
+    if old is not None and isinstance(error, OptionError | StorageError):
+        return old  # it was not gone on with: what was asked for, or the checkpoint, does not fit
+    return {**card, "failure": str(error) or type(error).__name__}
 
 
 def _write_card(directory: Path, card: Mapping[str, Any]) -> None:
@@ -135,6 +152,26 @@ def _read_card(directory: Path) -> dict[str, Any]:
         }:
             return dict(card)
     raise StorageError("runs.damaged", path=str(path), cause=CARD)
+
+
+def noted(directory: str | Path) -> dict[str, Any]:
+    """The facts with which the training of a run began; nothing else of it is read.
+
+    Raises
+    ------
+    StorageError
+        If they are not there, or damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from chainrule import runs
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with runs.training(folder, {"seed": 0}):
+    ...         runs.noted(folder)
+    {'seed': 0}
+    """
+    return dict(_read_card(Path(directory))["facts"])
 
 
 # ---------------------------------------------------------------------- reading
@@ -286,7 +323,7 @@ def _described(directory: Path) -> Summary:
     if (directory / MODEL_FILE).exists():
         saved = read_summary(directory / MODEL_FILE)
         status, when = saved["status"], when or saved["saved"]
-        facts = {**facts, **saved["facts"]}
+        facts = {**saved["facts"], **facts}  # a card may be newer: of a run that is gone on with
     failure = card["failure"]
     if is_locked(directory):
         status, failure = "running", None

@@ -1,5 +1,6 @@
 """Progress on the terminal: loss, validation, throughput, time left."""
 
+import statistics
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
@@ -148,6 +149,9 @@ class ProgressBar(Callback):
         """Show the last epoch; fill the bar, also where training stopped early."""
         if len(run.history):
             self._paint_epoch(run, time.perf_counter())
+            # Of a short training the bar has seen little but compiling.
+            usual = statistics.median(run.history["rows_per_second"])
+            self._progress.update(self._task, speed=words.text("train.speed", rows=_short(usual)))
         done = max(run.step, 1)
         self._progress.update(self._task, total=done, completed=done, left="")
 
@@ -192,5 +196,6 @@ def _short(number: float) -> str:
     """A number with a suffix: 1.9 M."""
     for unit, suffix in ((1e6, " M"), (1e3, " k")):
         if number >= unit:
-            return f"{number / unit:.2g}{suffix}"
+            value = number / unit
+            return f"{value:.{1 if value < 9.95 else 0}f}{suffix}"
     return f"{number:.0f}"

@@ -245,6 +245,8 @@ def load_table(
     categorical = [*categorical]
     dropped = [*dict.fromkeys(drop)]
     expect_columns(table, [*names, *dropped, *categorical, *([by] if by else [])])
+    if both := [name for name in names if name in dropped]:
+        raise OptionError("tables.target_dropped", columns=", ".join(map(repr, both)))
     found = scan(table, report)
     known = known_rows(table, found.forms, names, by, task, report)
     parts = checked_split(split, known.facts())
