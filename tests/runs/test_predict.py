@@ -246,3 +246,10 @@ def test_memory_is_that_of_a_block(saved: Saved) -> None:
         tracemalloc.stop()
     assert result.nbytes == 16e6
     assert peak < result.nbytes + 40e6  # the hidden layer alone would take 512 MB at once
+
+
+def test_outputs_are_those_of_the_model_in_blocks_too(iris: Any, monkeypatch: Any) -> None:
+    run = cr.load(iris.path)
+    monkeypatch.setattr("chainrule.runs.trained.BLOCK_ROWS", 32)
+    np.testing.assert_allclose(run.outputs(iris.x), iris.outputs(iris.x), rtol=1e-5, atol=1e-6)
+    assert run.outputs(iris.x[:0]).shape == (0, 3)

@@ -16,6 +16,7 @@ from chainrule.cli.tasks import TASKS
 from chainrule.cli.telling import Output, Reading, say, score_label, write_out
 from chainrule.data.tables import TableEncoder, Target, encode_table
 from chainrule.errors import OptionError
+from chainrule.runs.targets import meaning_of
 
 __all__ = ["evaluate_file", "predict_file"]
 
@@ -50,10 +51,11 @@ def predict_file(
     names = _target_of(run, path).names
     with Reading(messages) as reading, _notes_told(messages):
         table = find_source(rows, reading.report, text_format).table
-        predicted = run.predict(table, progress=reading.report)
+        outputs = run.outputs(table, progress=reading.report)
+        predicted = meaning_of(run.target).predictions(outputs)
         columns = [*names], [*predicted.reshape(len(predicted), -1).T]
         if probabilities:
-            found = run.predict_proba(table, progress=reading.report)
+            found = meaning_of(run.target).probabilities(outputs)
             columns[0].extend(f"p({name})" for name in run.target.class_names)
             columns[1].extend(found.T)
     text = _as_csv(*columns)

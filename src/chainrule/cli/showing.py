@@ -8,7 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from chainrule import runs, words
+from chainrule.cli.tasks import TASKS
 from chainrule.cli.telling import Output, note_lines, plain, say, score_label
+from chainrule.cli.training import REPORT
 from chainrule.data import datasets
 
 __all__ = ["show_datasets", "show_run", "show_runs"]
@@ -98,8 +100,8 @@ def _facts(run: runs.Summary) -> Iterator[tuple[str, str]]:
     scores = [f"{score_label(name)} {value:.3f}" for name, value in run.score.items()]
     if scores:
         yield words.text("cli.column_score"), ", ".join(scores)
-    if (run.path / "report.html").exists():
-        yield words.text("cli.column_report"), str(run.path / "report.html")
+    if (run.path / REPORT).exists():
+        yield words.text("cli.column_report"), str(run.path / REPORT)
 
 
 def _local(when: str) -> str:
@@ -123,7 +125,8 @@ def _text(value: object) -> str:
 
 def _own(run: runs.Summary) -> list[tuple[str, float]]:
     """The scores of the network; those of other models are for who asks for the run."""
-    return [pair for pair in run.score.items() if pair[0] in ("accuracy", "r_squared")]
+    own = {task.score_name for task in TASKS.values()}
+    return [pair for pair in run.score.items() if pair[0] in own]
 
 
 def _status(name: str) -> str:

@@ -21,7 +21,7 @@ from chainrule.data.tables.source import Report
 from chainrule.errors import DataError, OptionError, StorageError
 from chainrule.train.snapshot import fingerprint
 
-__all__ = ["RunInterrupted", "resume_and_report", "train_and_report"]
+__all__ = ["REPORT", "RunInterrupted", "resume_and_report", "train_and_report"]
 
 CHECKPOINT, METRICS, REPORT = "checkpoint.safetensors", "metrics.jsonl", "report.html"
 #: Rows that show what a run predicts for.

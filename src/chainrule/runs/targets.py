@@ -60,9 +60,25 @@ def _names(who: str, names: Any, least: int) -> tuple[Any, ...]:
     return found
 
 
+@dataclass(frozen=True)
+class _Named:
+    """An answer that is known by its names alone."""
+
+    names: Sequence[Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The names."""
+        return {"names": list(self.names)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`."""
+        return cls(values["names"])
+
+
 @register
 @dataclass(frozen=True)
-class Classes:
+class Classes(_Named):
     """One of several classes: a logit for each, or for two classes one logit for the second.
 
     Parameters
@@ -85,8 +101,6 @@ class Classes:
     >>> answer.probabilities(np.array([0.0])).tolist()
     [[0.5, 0.5]]
     """
-
-    names: Sequence[Any]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _names("Classes", self.names, 2))
@@ -112,15 +126,6 @@ class Classes:
         logits = outputs.reshape(len(outputs), 1)
         return np.asarray(predict_probability(np.hstack([-logits, logits]), binary=True))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The names."""
-        return {"names": list(self.names)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`."""
-        return cls(values["names"])
-
     def __repr__(self) -> str:
         return f"{len(self.names)} classes"
 
@@ -131,7 +136,7 @@ def _is_single(outputs: np.ndarray) -> bool:
 
 @register
 @dataclass(frozen=True)
-class Labels:
+class Labels(_Named):
     """Several questions with the answers yes and no: a logit for each.
 
     Parameters
@@ -152,8 +157,6 @@ class Labels:
     [[1, 0]]
     """
 
-    names: Sequence[Any]
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", _names("Labels", self.names, 1))
 
@@ -168,15 +171,6 @@ class Labels:
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """How probable each yes is, ``[rows, labels]``."""
         return np.asarray(predict_probability(outputs, binary=True))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The names."""
-        return {"names": list(self.names)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`."""
-        return cls(values["names"])
 
     def __repr__(self) -> str:
         return f"{len(self.names)} labels"

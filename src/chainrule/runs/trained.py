@@ -141,6 +141,16 @@ class TrainedRun:
             raise OptionError("runs.no_probabilities", who=repr(self.model))
         return self._in_blocks(rows, meaning_of(self.target).probabilities, progress or silent)
 
+    def outputs(self, rows: Any, *, progress: Report | None = None) -> np.ndarray:
+        """What the model puts out for each row, from which all predictions are made.
+
+        Parameters
+        ----------
+        rows, progress
+            As for :meth:`predict`.
+        """
+        return self._in_blocks(rows, _unchanged, progress or silent)
+
     def inputs(self, rows: Any, *, progress: Report | None = None) -> Iterator[np.ndarray]:
         """Rows as the model takes them, a block after the other."""
         return self._opened(rows, progress or silent)[1]

@@ -100,8 +100,9 @@ def checked_rows(rows: Any, count: int) -> np.ndarray:
     good = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
     if not good or numbers.min() < 0 or numbers.max() >= count:
         raise DataError("train.chosen", count=count, got=_shown(numbers))
-    if np.bincount(numbers, minlength=count).max() > 1:
-        raise DataError("train.chosen_twice", row=int(np.bincount(numbers).argmax()))
+    times = np.bincount(numbers)
+    if times.max() > 1:
+        raise DataError("train.chosen_twice", row=int(times.argmax()))
     return numbers.astype(np.int64, copy=False)
 
 

@@ -180,7 +180,7 @@ def _replay(graph: Graph, tensors: Sequence[Tensor], calls: list[_Call]) -> tupl
         if node.op is CALL:
             body = node.attributes["body"]
             value[node] = _replay(body, inputs, calls)
-            again = _first_of(functools.partial(replay, body))
+            again = functools.partial(_first_output, body)
             calls.append(_Call(node.attributes["name"], again, inputs, value[node][0]))
             continue
         value[node] = repeat(node, inputs, symbolic=True)
@@ -190,8 +190,8 @@ def _replay(graph: Graph, tensors: Sequence[Tensor], calls: list[_Call]) -> tupl
     return tuple(value[node] for node in graph.outputs)
 
 
-def _first_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda inputs: function(inputs)[0]
+def _first_output(graph: Graph, inputs: Sequence[Tensor]) -> Tensor:
+    return replay(graph, inputs)[0]
 
 
 def _is_activation(call: _Call) -> bool:
