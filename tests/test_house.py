@@ -25,6 +25,7 @@ NUMERIC = {path.stem for path in HOUSE.iterdir()} - {"errors", "words"}
 # Each third-party package, and the rooms that may import it.
 GUESTS = {
     "jinja2": {"report"},
+    "latex2mathml": {"explain"},
     "llvmlite": {"engines"},
     "matplotlib": {"report"},
     "narwhals": {"data"},
@@ -36,6 +37,7 @@ GUESTS = {
     "safetensors": {"storage"},
     "scipy": {"compare", "data", "diagnose", "engines", "estimators", "graph", "optim", "report"},
     "sklearn": {"cli", "compare", "data", "estimators"},
+    "sympy": {"explain"},
     "threadpoolctl": {"engines"},
     "typer": {"cli"},
 }

@@ -17,6 +17,7 @@ __all__ = [
     "DivergedError",
     "DtypeError",
     "EngineWarning",
+    "FormulaError",
     "GradientError",
     "GraphError",
     "KeyNeeded",
@@ -99,6 +100,10 @@ class OptionError(ChainruleError, ValueError):
 
 class PathError(ChainruleError, LookupError):
     """No parameter has this path."""
+
+
+class FormulaError(ChainruleError, ValueError):
+    """A formula that cannot be read, or that says nothing that could be checked."""
 
 
 class DataError(ChainruleError, ValueError):

@@ -1,0 +1,1 @@
+"""Derivations, traces, drawings, and checks of claims."""
