@@ -17,6 +17,7 @@ from chainrule.engines.native.product import product_scratch
 from chainrule.engines.native.region import keeps_rows, sweeps_of, width_of
 from chainrule.engines.native.split import Share, overwrites, segments
 from chainrule.engines.native.target import Target
+from chainrule.engines.native.turns import turns_of
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
@@ -46,6 +47,10 @@ class Plan:
         Position of a loop → where states lie while they change places.
     in_place
         The states of this body that are overwritten, with the nodes of their new values.
+    turns
+        Position of a kernel whose rows threads take in turns → rows of a turn.
+    counter
+        The same → where the turns are counted.
     private
         What every thread holds for itself, from one kernel to the next, in its scratch memory.
     private_at
@@ -63,6 +68,8 @@ class Plan:
     body_offset: dict[tuple[int, str], int] = field(default_factory=dict)
     moves_offset: dict[int, int] = field(default_factory=dict)
     in_place: dict[int, Node] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)
+    counter: dict[int, int] = field(default_factory=dict)
     private: set[Node] = field(default_factory=set)
     private_at: int = 0
     size: int = 0
@@ -147,10 +154,12 @@ def plan(
     given = (given or set()) | set(made.in_place.values())
     fetched, replaced = fetched or {}, overwrites(made.in_place, states)
     made.segment = segments(schedule, reads, made.stores, replaced, fetched)
+    made.turns = turns_of(schedule, reads, made.stores, made.segment, replaced)
     last = _last_segments(schedule, made, reads)
     copies = [k for k in schedule.kernels if isinstance(k, Pack) and k.private]
     made.private = {copy.made for copy in copies}
     arena = _Arena()
+    made.counter = {turn: arena.take(LINE, 0, len(schedule.kernels)) for turn in made.turns}
     for node in fetched:
         made.offset[node] = arena.take(bytes_of(node.spec), 0, last.get(node, 0))
     for position, kernel in enumerate(schedule.kernels):

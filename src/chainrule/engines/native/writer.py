@@ -26,6 +26,7 @@ from chainrule.engines.native.product import emit_batch, emit_product
 from chainrule.engines.native.region import emit_region
 from chainrule.engines.native.row_sums import emit_row_sums
 from chainrule.engines.native.split import Share, share_of, written_by
+from chainrule.engines.native.turns import emit_turns
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
@@ -144,35 +145,57 @@ class Writer:
                 pointers[node] = self.e.at(body.arena, offset, dtype=np.int8)
         for position, kernel in enumerate(body.schedule.kernels):
             if position and body.plan.segment[position] != body.plan.segment[position - 1]:
+                self._begin_turns(body, body.plan.segment[position])
                 self.meet()
             if isinstance(kernel, Loop):
                 self._loop(kernel, body, position, pointers)
             else:
-                self._kernel(kernel, body.schedule, body.plan.stores[position], pointers)
+                self._kernel(kernel, body, position, pointers)
         return pointers
+
+    def _begin_turns(self, body: Body, segment: int) -> None:
+        """Count the turns of a segment's kernels from 0 again, before threads meet for it."""
+        with self.alone():
+            for position, offset in body.plan.counter.items():
+                if body.plan.segment[position] == segment:
+                    counter = self.e.at(body.arena, offset, dtype=np.int8)
+                    self.e.b.atomic_rmw("xchg", counter, I64(0), "monotonic")
 
     def _kernel(
         self,
         kernel: Region | Single | Pack,
-        schedule: Schedule,
-        stored: set[Node],
+        body: Body,
+        position: int,
         pointers: Pointers,
     ) -> None:
+        schedule, stored = body.schedule, body.plan.stores[position]
         used = list(dict.fromkeys([*reads_of(kernel, schedule), *_ordered(stored)]))
         key = signature(kernel, schedule, used, stored)
         if key not in self.functions:
             self.functions[key] = self._function(kernel, schedule, used, stored)
         share, frame = share_of(kernel), self.frame
-        part = (self.e.i64(0), self.e.i64(0)) if share is None else self.parts[share]
-        memory = [frame.scratch, frame.error]
-        operands = [*(pointers[node] for node in used), *memory, *part, frame.rows]
+        operands = [*(pointers[node] for node in used), frame.scratch, frame.error]
+
+        def run(first: Value, last: Value) -> None:
+            self.e.b.call(self.functions[key], [*operands, first, last, frame.rows])
+
         if share is None:
             with self.alone():
-                self.e.b.call(self.functions[key], operands)
+                run(self.e.i64(0), self.e.i64(0))
             return
+        part = self.parts[share]
         if isinstance(kernel, Region) and kernel.anchor and is_float_product(kernel.anchor):
             self._fetch(kernel.anchor, schedule, pointers, part)
-        self.e.b.call(self.functions[key], operands)
+        if position not in body.plan.turns:
+            run(*part)
+            return
+        counter = self.e.at(body.arena, body.plan.counter[position], dtype=np.int8)
+        with self.e.b.if_else(self.e.b.icmp_signed("==", frame.count, I64(2))) as (two, other):
+            with two:
+                size = body.plan.turns[position]
+                emit_turns(self.e, counter, frame.index, share.units, size, run)
+            with other:
+                run(*part)
 
     def _fetch(
         self, product: Node, schedule: Schedule, pointers: Pointers, part: tuple[Value, Value]
