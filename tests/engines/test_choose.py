@@ -63,7 +63,7 @@ def test_a_thousand_short_runs_compile_once_they_would_have_paid():
 def test_compile_interprets_until_compiling_would_have_paid(monkeypatch):
     made = []
 
-    def native(graph, threads):
+    def native(graph, captured, threads):
         made.append(graph)
         return lambda arrays: [np.zeros(3, np.float32)]
 

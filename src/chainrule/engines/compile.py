@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,9 @@ __all__ = ["Compiled", "compile"]
 #: Seconds that a native call spends around its code: memory for results, the table of pointers.
 NATIVE_CALL = 20e-6
 
-Run = Callable[[Sequence[Any]], list[np.ndarray]]
+Run: TypeAlias = Callable[[Sequence[Any]], list[np.ndarray]]
+#: Values from outside that a traced function used.
+Captured: TypeAlias = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class _Variant:
     """A function traced for one set of shapes."""
 
     graph: Graph
-    program: Run
+    run: Run
     captured: tuple[np.ndarray, ...]
     output: TreeDef
     single: bool
@@ -42,21 +44,28 @@ class _Latest:
 
     def __init__(self, variant: _Variant, definition: TreeDef, leaves: Sequence[Any]) -> None:
         self.variant, self._definition = variant, definition
-        self._specs = [leaf.spec if type(leaf) is Tensor else None for leaf in leaves]
+        self._flat = all(child.kind is None for child in definition.children)
+        self._specs = [
+            (leaf.shape, leaf.dtype) if type(leaf) is Tensor else ((-1,), None) for leaf in leaves
+        ]
 
-    def inputs(self, leaves: Sequence[Any], definition: TreeDef) -> list[Any] | None:
-        """All inputs of the variant, if the leaves are tensors of the same specs as then."""
-        if definition != self._definition:
+    def inputs(self, arguments: tuple[Any, ...]) -> list[Any] | None:
+        """The arrays of the arguments, if they are tensors of the same specs as then."""
+        leaves: Sequence[Any] = arguments
+        if not self._flat:
+            leaves, definition = tree_flatten(arguments)
+            if definition != self._definition:
+                return None
+        if len(leaves) != len(self._specs):
             return None
         arrays: list[Any] = []
-        for leaf, spec in zip(leaves, self._specs, strict=True):
-            if spec is None or type(leaf) is not Tensor:
+        for leaf, (shape, dtype) in zip(leaves, self._specs, strict=True):
+            if type(leaf) is not Tensor:
                 return None
             array = leaf._array
-            if array is None or array.shape != spec.shape or array.dtype != spec.dtype:
+            if array is None or array.shape != shape or array.dtype != dtype:
                 return None
             arrays.append(array)
-        arrays.extend(self.variant.captured)
         return arrays
 
 
@@ -81,17 +90,17 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the function, traced if the shapes are new."""
-        leaves, definition = tree_flatten(arguments)
         latest = self._latest
-        inputs = latest.inputs(leaves, definition) if latest is not None else None
+        inputs = latest.inputs(arguments) if latest is not None else None
         if latest is None or inputs is None:
+            leaves, definition = tree_flatten(arguments)
             if any(isinstance(leaf, Tensor) and leaf.is_symbolic for leaf in leaves):
                 return self._function(*arguments)  # inside another trace: become part of its graph
             variant, inputs = self._variant(leaves, definition)
             self._latest = _Latest(variant, definition, leaves)
         else:
             variant = latest.variant
-        results = [Tensor(np.asarray(r)) for r in variant.program(inputs)]
+        results = [Tensor(np.asarray(r)) for r in variant.run(inputs)]
         return results[0] if variant.single else tree_unflatten(variant.output, results)
 
     def graph(self, *arguments: Any) -> Graph:
@@ -101,10 +110,10 @@ class Compiled:
     def first_nonfinite(self, *arguments: Any) -> NonFinite | None:
         """Where the first NaN or infinity comes from with these arguments."""
         variant, inputs = self._variant(*tree_flatten(arguments))
-        return first_nonfinite(variant.graph, inputs)
+        return first_nonfinite(variant.graph, [*inputs, *variant.captured])
 
     def _variant(self, leaves: Sequence[Any], definition: TreeDef) -> tuple[_Variant, list[Any]]:
-        """The variant for such arguments, traced if it is new, and all its inputs."""
+        """The variant for such arguments, traced if it is new, and their arrays."""
         arrays = tuple(map(is_array, leaves))
         tensors = _as_tensors([x for x, a in zip(leaves, arrays, strict=True) if a])
         options = tuple(x for x, a in zip(leaves, arrays, strict=True) if not a)
@@ -117,7 +126,7 @@ class Compiled:
                     variant = self._traced(leaves, definition, arrays, tensors)
                     self._variants[key] = variant
                     self.trace_count += 1
-        return variant, [*(t._array for t in tensors), *variant.captured]
+        return variant, [t._array for t in tensors]
 
     def _traced(
         self,
@@ -131,45 +140,51 @@ class Compiled:
 
         names = [p for p, a in zip(definition.paths, arrays, strict=True) if a]
         traced = trace(flat, [t.spec for t in tensors], names)
-        captured = tuple(t.numpy() for t in traced.captured)
-        program = _program(traced.graph, self._engine, self._threads)
+        captured = tuple(np.ascontiguousarray(t.numpy()) for t in traced.captured)
+        run = _prepared(traced.graph, captured, self._engine, self._threads)
         single = traced.output.kind is None
-        return _Variant(traced.graph, program, captured, traced.output, single)
+        return _Variant(traced.graph, run, captured, traced.output, single)
 
 
-def _program(graph: Graph, engine: str, threads: int | None) -> Run:
-    """A graph prepared for an engine."""
+def _prepared(graph: Graph, captured: Captured, engine: str, threads: int | None) -> Run:
+    """A graph prepared for an engine, to be run on all inputs but those that were captured."""
     if engine == "native":
-        return _native(graph, threads)
+        return _native(graph, captured, threads)
     if engine == "auto":
         limit = runs_before_compiling(graph, NATIVE_CALL)
-        return Program(graph) if limit == math.inf else _Undecided(graph, limit, threads)
-    return Program(graph)
+        if limit < math.inf:
+            return _Undecided(graph, captured, limit, threads)
+    return _interpreted(graph, captured)
 
 
-def _native(graph: Graph, threads: int | None) -> Run:
+def _interpreted(graph: Graph, captured: Captured) -> Run:
+    program = Program(graph)
+    return (lambda arrays: program([*arrays, *captured])) if captured else program
+
+
+def _native(graph: Graph, captured: Captured, threads: int | None) -> Run:
     """Machine code; the interpreter takes what the native engine refuses."""
     try:
-        return native_program(graph, threads_for(graph, threads, repeated=False))
+        return native_program(graph, threads_for(graph, threads, repeated=False), captured)
     except Refused:
-        return Program(graph)
+        return _interpreted(graph, captured)
 
 
 class _Undecided:
     """Interprets a graph until that has cost as much as compiling it, and compiles it then."""
 
-    def __init__(self, graph: Graph, limit: float, threads: int | None) -> None:
-        self._graph, self._limit, self._threads = graph, limit, threads
-        self._runs, self._lock = 0, threading.Lock()
-        self._program: Run = Program(graph)
+    def __init__(self, graph: Graph, captured: Captured, limit: float, threads: int | None) -> None:
+        self._graph, self._captured, self._threads = graph, captured, threads
+        self._limit, self._runs, self._lock = limit, 0, threading.Lock()
+        self._run = _interpreted(graph, captured)
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         if self._runs <= self._limit:
             with self._lock:
                 self._runs += 1
                 if self._limit < self._runs:
-                    self._program = _native(self._graph, self._threads)
-        return self._program(arrays)
+                    self._run = _native(self._graph, self._captured, self._threads)
+        return self._run(arrays)
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Tensor]:

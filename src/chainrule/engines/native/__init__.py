@@ -70,19 +70,22 @@ class _Cache:
 _compiled = _Cache()
 
 
-def native_program(graph: Graph, threads: int = 1) -> Callable[[Sequence[Any]], list[np.ndarray]]:
+def native_program(
+    graph: Graph, threads: int = 1, last: Sequence[np.ndarray] = ()
+) -> Callable[[Sequence[Any]], list[np.ndarray]]:
     """A graph compiled for this machine, to run on that many threads at most.
+
+    Its ``last`` inputs may be given once and for all.
 
     Raises
     ------
     Refused
         If the graph holds an op without a native rule.
     """
-    module = importlib.import_module("chainrule.engines.native.program")
-    program: Callable[[Sequence[Any]], list[np.ndarray]] = _compiled.get(
-        (graph, threads), lambda: module.NativeProgram(graph, threads=threads)
-    )
-    return program
+    module = importlib.import_module("chainrule.engines.native.bound")
+    program = _compiled.get((graph, threads), lambda: module.NativeProgram(graph, threads=threads))
+    bound: Callable[[Sequence[Any]], list[np.ndarray]] = module.Bound(program, last)
+    return bound
 
 
 def native_loop(

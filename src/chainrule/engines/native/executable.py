@@ -14,7 +14,7 @@ from chainrule.engines.native.machine import load
 from chainrule.engines.native.workers import run_together
 from chainrule.engines.panels import aligned
 
-__all__ = ["Artifact", "Executable"]
+__all__ = ["Artifact", "Executable", "Memory"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Executable:
         self._code, self._threads = load(artifact.code), threads
         self._run = self._code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._sizes = artifact.facts["arena"], artifact.facts["scratch"] * threads
-        self._free: list[_Memory] = []
+        self._free: list[Memory] = []
         self._lock = threading.Lock()
 
     def __call__(self, arrays: Sequence[np.ndarray], threads: int | None = None) -> bool:
@@ -60,21 +60,25 @@ class Executable:
 
         ``threads`` are fewer than all, if they are given.
         """
-        memory = self._take_memory(len(arrays))
-        run_together(self._run, memory.table_for(arrays), threads or self._threads)
+        with self._lock:  # as much memory exists as runs go on at the same time
+            memory = self._free.pop() if self._free else None
+        memory = memory or self.memory(len(arrays))
+        good = self.run(memory, memory.table_for(arrays), threads)
         with self._lock:  # where the run was interrupted, its memory is not used again
             self._free.append(memory)
+        return good
+
+    def memory(self, count: int) -> "Memory":
+        """Memory for runs on so many arrays, one at a time."""
+        return Memory(count, *self._sizes, self._threads)
+
+    def run(self, memory: "Memory", table: int, threads: int | None = None) -> bool:
+        """Run on the arrays of a table of that memory, as by a call."""
+        run_together(self._run, table, threads or self._threads)
         return memory.all_in_range()
 
-    def _take_memory(self, count: int) -> "_Memory":
-        """Memory that no other run uses; as much exists as runs go on at the same time."""
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-        return _Memory(count, *self._sizes, self._threads)
 
-
-class _Memory:
+class Memory:
     """The table of a run, and what it needs besides arrays: arena, scratch, error word, barrier."""
 
     def __init__(self, count: int, arena: int, scratch: int, threads: int) -> None:

@@ -115,6 +115,8 @@ class NativeProgram:
     ----------
     design
         What was decided; made anew for those who ask.
+    executable
+        The code with its memory.
     function_count
         How many functions the kernels share.
     """
@@ -127,7 +129,7 @@ class NativeProgram:
         self._written = [(tuple(s), np.dtype(d)) for s, d in artifact.facts["written"]]
         self._results: list[int] = artifact.facts["results"]
         self.function_count: int = artifact.facts["functions"]
-        self._run = Executable(artifact, threads)
+        self.executable = Executable(artifact, threads)
 
     @cached_property
     def design(self) -> Design:
@@ -136,19 +138,36 @@ class NativeProgram:
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         """Outputs for the given inputs, which are not changed."""
+        held = self.held(arrays)
+        if not self.executable(held):
+            self.explain_failure(arrays)
+        return self.outputs(held)
+
+    def held(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        """The arrays that the code reads and writes, for the given inputs."""
         given = [np.ascontiguousarray(array) for array in arrays]
         written = [np.empty(shape, dtype) for shape, dtype in self._written]
-        held = [*given, *self._constants, *written]
-        if not self._run(held):
-            Program(self.graph)(arrays)  # raises, and says what is wrong
-        own = len(held) - len(written)
-        results, handed_out = [], set()
-        for node, i in zip(self.graph.outputs, self._results, strict=True):
-            fresh = i >= own and i not in handed_out
+        return [*given, *self._constants, *written]
+
+    def outputs(self, held: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs among those arrays; what is an input, or there twice, is copied."""
+        own = len(held) - len(self._written)
+        handed_out: set[int] = set()
+        results = self.views(held)
+        for position, i in enumerate(self._results):
+            if i < own or i in handed_out:
+                results[position] = results[position].copy()
             handed_out.add(i)
-            array = held[i] if fresh else held[i].copy()
-            results.append(array.reshape(node.spec.shape))
         return results
+
+    def views(self, held: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs where they lie among those arrays."""
+        shapes = [spec.shape for spec in self.graph.output_specs]
+        return [held[i].reshape(shape) for i, shape in zip(self._results, shapes, strict=True)]
+
+    def explain_failure(self, arrays: Sequence[Any]) -> None:
+        """Raise, and say which index was out of range: the interpreter finds it again."""
+        Program(self.graph)(arrays)
 
     def __str__(self) -> str:
         return f"{self.design.schedule}\narena of {self.design.plan.size} bytes"
