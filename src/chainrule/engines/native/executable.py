@@ -29,7 +29,7 @@ class Artifact:
         Arrays that the code reads.
     facts
         Numbers, texts and lists of them. ``arena`` and ``scratch`` are bytes: of memory for a run,
-        and for each of its threads.
+        and for each of its threads. The arena's first ``counters`` bytes are 0 at first.
     """
 
     code: bytes
@@ -52,6 +52,7 @@ class Executable:
         self._code, self._threads = load(artifact.code), threads
         self._run = self._code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._sizes = artifact.facts["arena"], artifact.facts["scratch"] * threads
+        self._counters: int = artifact.facts["counters"]
         self._free: list[Memory] = []
         self._lock = threading.Lock()
 
@@ -70,7 +71,7 @@ class Executable:
 
     def memory(self, count: int) -> "Memory":
         """Memory for runs on so many arrays, one at a time."""
-        return Memory(count, *self._sizes, self._threads)
+        return Memory(count, *self._sizes, self._counters, self._threads)
 
     def run(self, memory: "Memory", table: int, threads: int | None = None) -> bool:
         """Run on the arrays of a table of that memory, as by a call."""
@@ -81,11 +82,12 @@ class Executable:
 class Memory:
     """The table of a run, and what it needs besides arrays: arena, scratch, error word, barrier."""
 
-    def __init__(self, count: int, arena: int, scratch: int, threads: int) -> None:
+    def __init__(self, count: int, arena: int, scratch: int, counters: int, threads: int) -> None:
         self._error = np.zeros(1, np.int64)
         meeting = aligned((barrier_bytes(threads),), np.uint8)
         meeting[:] = 0
         self._own = [*(aligned((n,), np.uint8) for n in (arena, scratch)), self._error, meeting]
+        self._own[0][:counters] = 0
         addresses = [0] * count + [_address(array) for array in self._own]
         self._table = (ctypes.c_uint64 * len(addresses))(*addresses)
         self._at = ctypes.addressof(self._table)

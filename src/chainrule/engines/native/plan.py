@@ -17,7 +17,7 @@ from chainrule.engines.native.product import product_scratch
 from chainrule.engines.native.region import keeps_rows, sweeps_of, width_of
 from chainrule.engines.native.split import Share, overwrites, segments
 from chainrule.engines.native.target import Target
-from chainrule.engines.native.turns import turns_of
+from chainrule.engines.native.turns import Turns, turns_of
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
@@ -48,9 +48,11 @@ class Plan:
     in_place
         The states of this body that are overwritten, with the nodes of their new values.
     turns
-        Position of a kernel whose rows threads take in turns → rows of a turn.
+        Kernels whose rows threads take in turns.
     counter
-        The same → where the turns are counted.
+        Position of the first of them → where the turns are counted.
+    counters
+        Bytes of these places, at the beginning of the arena; 0 before the first run.
     private
         What every thread holds for itself, from one kernel to the next, in its scratch memory.
     private_at
@@ -68,8 +70,9 @@ class Plan:
     body_offset: dict[tuple[int, str], int] = field(default_factory=dict)
     moves_offset: dict[int, int] = field(default_factory=dict)
     in_place: dict[int, Node] = field(default_factory=dict)
-    turns: dict[int, int] = field(default_factory=dict)
+    turns: list[Turns] = field(default_factory=list)
     counter: dict[int, int] = field(default_factory=dict)
+    counters: int = 0
     private: set[Node] = field(default_factory=set)
     private_at: int = 0
     size: int = 0
@@ -132,6 +135,7 @@ def plan(
     given: set[Node] | None = None,
     states: Sequence[Node] = (),
     fetched: Mapping[Node, Share] | None = None,
+    in_turns: bool = True,
 ) -> Plan:
     """Place the values of a schedule.
 
@@ -146,6 +150,8 @@ def plan(
     fetched
         Inputs of a training step that are gathered before its kernels run, and how threads share
         that. They have a place in the arena.
+    in_turns
+        Whether rows may be taken in turns: not inside of loops, whose arenas are used by others.
     """
     reads = [reads_of(kernel, schedule) for kernel in schedule.kernels]
     made = Plan(
@@ -154,12 +160,15 @@ def plan(
     given = (given or set()) | set(made.in_place.values())
     fetched, replaced = fetched or {}, overwrites(made.in_place, states)
     made.segment = segments(schedule, reads, made.stores, replaced, fetched)
-    made.turns = turns_of(schedule, reads, made.stores, made.segment, replaced)
+    if in_turns:
+        made.turns = turns_of(schedule, reads, made.stores, made.segment, replaced, fetched.keys())
     last = _last_segments(schedule, made, reads)
     copies = [k for k in schedule.kernels if isinstance(k, Pack) and k.private]
     made.private = {copy.made for copy in copies}
     arena = _Arena()
-    made.counter = {turn: arena.take(LINE, 0, len(schedule.kernels)) for turn in made.turns}
+    for turns in made.turns:
+        made.counter[turns.positions[0]] = arena.take(LINE, 0, len(schedule.kernels))
+    made.counters = arena.size
     for node in fetched:
         made.offset[node] = arena.take(bytes_of(node.spec), 0, last.get(node, 0))
     for position, kernel in enumerate(schedule.kernels):
@@ -194,7 +203,8 @@ def _last_segments(
 def _plan_bodies(kernel: Loop, position: int, made: Plan, arena: _Arena, target: Target) -> None:
     now = made.segment[position]
     for name, body in kernel.bodies.items():
-        inner = plan(body, target, states=states_of(kernel) if name == "body" else ())
+        states = states_of(kernel) if name == "body" else ()
+        inner = plan(body, target, states=states, in_turns=False)
         made.bodies[position, name] = inner
         made.body_offset[position, name] = arena.take(inner.size, now, now)
         made.scratch = max(made.scratch, inner.scratch)

@@ -90,6 +90,7 @@ class Design:
         first = len(inputs) + len(self.constants)
         facts = {
             "arena": self.plan.size,
+            "counters": self.plan.counters,
             "scratch": self.plan.scratch,
             "functions": len(writer.functions),
             "written": [[list(n.spec.shape), n.spec.dtype.str] for n in order[first:]],

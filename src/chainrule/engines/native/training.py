@@ -123,6 +123,7 @@ class LoopDesign:
                 self._step(e, writer, body, pointers, outputs, chosen, moves, step)
         facts = {
             "arena": self.plan.size,
+            "counters": self.plan.counters,
             "scratch": self.plan.scratch,
             "functions": len(writer.functions),
             "layout": list(self.layout),

@@ -1,26 +1,58 @@
-"""Rows of large products that threads take in turns, so that none waits for a slower one.
+"""Rows that threads take in turns, so that none waits for a slower one, and caches hold a turn.
 
 Dividing all rows beforehand assumes that threads are equally fast. On a machine that is shared with
-others they are not: at the next meeting one waits for the other. Where a kernel's rows may be done
-by any thread, two threads take some at a time, the one from the first row on, the other from the
-last backwards, until they meet in the middle. So nearly all rows are done by the thread that did
-them in the step before, and has them in its cache. A row is computed in the same way whoever does
-it: the bits stay the same.
+others they are not: at the next meeting one waits for the other. Where rows may be done by any
+thread, two threads take some at a time, the one from the first row on, the other from the last
+backwards, until they meet in the middle. So nearly all rows are done by the thread that did them in
+the step before, and has them in its cache. A row is computed in the same way whoever does it: the
+bits stay the same.
+
+Kernels that read what the one before has made of the same rows, such as the layers of a network
+that predicts, are a *chain*: a turn goes through all of them before the next one begins. What one
+layer hands to the next then stays in the cache, however long the batch is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from chainrule.engines.native.emit import I64, Emitter, Value
 from chainrule.engines.native.kernels import Kernel, Pack, Region, Schedule
 from chainrule.engines.native.nodes import is_float_product
 from chainrule.graph.node import Node
 
-__all__ = ["emit_turns", "turns_of"]
+__all__ = ["Turns", "emit_turns", "turns_of"]
 
-#: Multiplications in a product from which on its rows are taken in turns: some ten microseconds.
+#: Multiplications in products from which on rows are taken in turns: some ten microseconds.
 WORK = 1 << 19
-#: About so many turns to a kernel; each has a multiple of so many rows, whole register tiles.
+#: About so many turns to a single kernel; each has a multiple of so many rows, whole register
+#: tiles.
 TURNS, TILE = 12, 12
+#: Rows from which on there are chains, and bytes of the widest operand in one of their turns.
+LONG, BLOCK = 512, 1 << 17
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Kernels whose rows are taken in turns.
+
+    Attributes
+    ----------
+    positions
+        Of the kernels, which follow one another.
+    rows
+        How many rows all of them have.
+    size
+        Rows of a turn.
+    """
+
+    positions: range
+    rows: int
+    size: int
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether a turn goes through several kernels."""
+        return len(self.positions) > 1
 
 
 def turns_of(
@@ -29,11 +61,12 @@ def turns_of(
     stores: Sequence[set[Node]],
     segment: Sequence[int],
     replaced: Mapping[Node, Node],
-) -> dict[int, int]:
-    """For the kernels whose rows any thread may do: position → rows of a turn.
+    fetched: Set[Node],
+) -> list[Turns]:
+    """The kernels whose rows any thread may do.
 
-    Such a kernel reads nothing that is written between the same two meetings, and nobody reads
-    there what it writes. There is a meeting before it, at which the count of turns begins anew.
+    They read nothing that others write between the same two meetings, and no other reads there what
+    they write.
 
     Parameters
     ----------
@@ -43,29 +76,72 @@ def turns_of(
         For each kernel what it reads and writes, and between which meetings it runs.
     replaced
         New state → the old state whose memory it takes.
+    fetched
+        What threads write before the first kernel, each its part.
     """
-    found = {}
-    for position, kernel in enumerate(schedule.kernels):
-        if segment[position] == 0 or not _is_large(kernel):
-            continue
+    found, kernels = [], schedule.kernels
+    for positions in _chains(kernels, reads, stores, segment):
         beside = [
-            i for i, number in enumerate(segment) if number == segment[position] and i != position
+            i
+            for i, number in enumerate(segment)
+            if number == segment[positions[0]] and i not in positions
         ]
-        written = {node for i in beside for node in stores[i] if not _is_own(schedule.kernels[i])}
-        read = {node for i in beside for node in reads[i]}
-        made = stores[position] | {replaced[n] for n in stores[position] & replaced.keys()}
-        if written.isdisjoint(reads[position]) and read.isdisjoint(made):
-            found[position] = _rows_of_a_turn(kernel)
+        others = {node for i in beside for node in stores[i] if not _is_own(kernels[i])}
+        others |= fetched if segment[positions[0]] == 0 else set()
+        read = {node for i in positions for node in reads[i]}
+        made = {node for i in positions for node in stores[i]}
+        made |= {replaced[node] for node in made & replaced.keys()}
+        alone = made.isdisjoint(node for i in beside for node in reads[i])
+        group = [kernels[i] for i in positions]
+        if alone and others.isdisjoint(read) and _are_large(group):
+            found.append(Turns(positions, _rows(group[0]), _size(group)))
     return found
 
 
-def _is_large(kernel: Kernel) -> bool:
-    if not isinstance(kernel, Region) or kernel.anchor is None or kernel.rows_scale:
-        return False
-    if not is_float_product(kernel.anchor):
-        return False
-    inner = kernel.anchor.inputs[0].spec.shape[-1]
-    return kernel.rows > 4 * TILE and kernel.rows * kernel.columns * inner >= WORK
+def _chains(
+    kernels: Sequence[Kernel],
+    reads: Sequence[Sequence[Node]],
+    stores: Sequence[set[Node]],
+    segment: Sequence[int],
+) -> list[range]:
+    """Kernels that follow one another, each reading of the same rows what those before made."""
+    chains: list[range] = []
+    made: set[Node] = set()
+    for position, kernel in enumerate(kernels):
+        if not _rows(kernel):
+            continue
+        last = chains[-1] if chains else range(0)
+        follows = (
+            position == last.stop
+            and len(last) > 0
+            and segment[position] == segment[last[0]]
+            and _rows(kernel) == _rows(kernels[last[0]]) >= LONG
+            and not made.isdisjoint(reads[position])
+        )
+        if follows:
+            chains[-1] = range(last.start, position + 1)
+        else:
+            chains.append(range(position, position + 1))
+            made = set()
+        made |= stores[position]
+    return chains
+
+
+def _rows(kernel: Kernel) -> int:
+    """The rows of a kernel that threads divide by them; 0 for all others."""
+    fits = isinstance(kernel, Region) and not kernel.sums_rows and not kernel.rows_scale
+    return kernel.rows if fits and isinstance(kernel, Region) else 0
+
+
+def _are_large(kernels: Sequence[Kernel]) -> bool:
+    return _rows(kernels[0]) > 4 * TILE and sum(map(_work, kernels)) >= WORK
+
+
+def _work(kernel: Kernel) -> int:
+    """Multiplications in the product that a kernel starts from."""
+    if not isinstance(kernel, Region) or kernel.anchor is None:
+        return 0
+    return kernel.rows * kernel.columns * kernel.anchor.inputs[0].spec.shape[-1]
 
 
 def _is_own(kernel: Kernel) -> bool:
@@ -73,37 +149,50 @@ def _is_own(kernel: Kernel) -> bool:
     return isinstance(kernel, Pack) and kernel.private
 
 
-def _rows_of_a_turn(kernel: Kernel) -> int:
+def _size(kernels: Sequence[Kernel]) -> int:
+    """Rows of a turn."""
+    rows = _rows(kernels[0])
+    if len(kernels) == 1:
+        return max(1, round(rows / (TURNS * TILE))) * TILE
+    width = max(_row_bytes(kernel) for kernel in kernels)
+    return max(4, min(BLOCK // width, rows // 4) // TILE) * TILE
+
+
+def _row_bytes(kernel: Kernel) -> int:
+    """Bytes of a row of what a kernel makes, or of the left operand of its product."""
     assert isinstance(kernel, Region)
-    return max(1, round(kernel.rows / (TURNS * TILE))) * TILE
+    specs = [node.spec for node in kernel.computed]
+    if kernel.anchor is not None and is_float_product(kernel.anchor):
+        specs.append(kernel.anchor.inputs[0].spec)
+    return max(spec.size // kernel.rows * spec.dtype.itemsize for spec in specs) or 1
 
 
 def emit_turns(
     e: Emitter,
     counter: Value,
     index: Value,
-    rows: int,
-    size: int,
+    turns: Turns,
     run: Callable[[Value, Value], None],
 ) -> None:
-    """Call ``run(first, last)`` for turns of ``size`` rows, as one of two threads.
+    """Call ``run(first, last)`` for the rows of turns, as one of two threads.
 
-    ``counter`` points to the number of turns that both have taken so far.
+    ``counter`` points to a number that is 0 at first. Each time, it grows by two more than there
+    are turns: each thread is once told that there are no more. So nobody has to set it back.
     """
-    b, count = e.b, -(-rows // size)
+    b, count = e.b, -(-turns.rows // turns.size)
     head, inside, done = (b.append_basic_block(f"turn.{name}") for name in ("head", "body", "end"))
     before = b.block
     b.branch(head)
     b.position_at_end(head)
     own = b.phi(I64, "own")
     own.add_incoming(I64(0), before)
-    taken = b.atomic_rmw("add", counter, I64(1), "monotonic")
+    taken = b.urem(b.atomic_rmw("add", counter, I64(1), "monotonic"), I64(count + 2))
     b.cbranch(b.icmp_signed("<", taken, I64(count)), inside, done)
     b.position_at_end(inside)
     is_first = b.icmp_signed("==", index, I64(0))
     turn = b.select(is_first, own, b.sub(I64(count - 1), own))
-    first = b.mul(turn, I64(size))
-    run(first, e.least(b.add(first, I64(size)), rows))
+    first = b.mul(turn, I64(turns.size))
+    run(first, e.least(b.add(first, I64(turns.size)), turns.rows))
     own.add_incoming(b.add(own, I64(1)), b.block)
     b.branch(head)
     b.position_at_end(done)

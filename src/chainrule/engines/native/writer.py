@@ -4,7 +4,7 @@ The code is written once and run by every thread with its own number. Each kerne
 pointers and of the part that the thread does; equal kernels share one, so that depth adds no code.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from chainrule.engines.native.product import emit_batch, emit_product
 from chainrule.engines.native.region import emit_region
 from chainrule.engines.native.row_sums import emit_row_sums
 from chainrule.engines.native.split import Share, share_of, written_by
-from chainrule.engines.native.turns import emit_turns
+from chainrule.engines.native.turns import Turns, emit_turns
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
@@ -143,23 +143,19 @@ class Writer:
         for node, offset in body.plan.offset.items():
             if node not in pointers:
                 pointers[node] = self.e.at(body.arena, offset, dtype=np.int8)
+        in_turns = {turns.positions[0]: turns for turns in body.plan.turns}
+        taken: range = range(0)
         for position, kernel in enumerate(body.schedule.kernels):
             if position and body.plan.segment[position] != body.plan.segment[position - 1]:
-                self._begin_turns(body, body.plan.segment[position])
                 self.meet()
             if isinstance(kernel, Loop):
                 self._loop(kernel, body, position, pointers)
-            else:
+            elif position in in_turns:
+                self._in_turns(in_turns[position], body, pointers)
+                taken = in_turns[position].positions
+            elif position not in taken:
                 self._kernel(kernel, body, position, pointers)
         return pointers
-
-    def _begin_turns(self, body: Body, segment: int) -> None:
-        """Count the turns of a segment's kernels from 0 again, before threads meet for it."""
-        with self.alone():
-            for position, offset in body.plan.counter.items():
-                if body.plan.segment[position] == segment:
-                    counter = self.e.at(body.arena, offset, dtype=np.int8)
-                    self.e.b.atomic_rmw("xchg", counter, I64(0), "monotonic")
 
     def _kernel(
         self,
@@ -168,43 +164,74 @@ class Writer:
         position: int,
         pointers: Pointers,
     ) -> None:
+        share, run = share_of(kernel), self._runner(kernel, body, position, pointers)
+        if share is None:
+            with self.alone():
+                run(self.e.i64(0), self.e.i64(0))
+            return
+        self._fetch(kernel, body.schedule, pointers, self.parts[share])
+        run(*self.parts[share])
+
+    def _in_turns(self, turns: Turns, body: Body, pointers: Pointers) -> None:
+        """Two threads take rows in turns; otherwise each does its part, a turn after the other."""
+        e, kernels = self.e, [body.schedule.kernels[i] for i in turns.positions]
+        runs = []
+        for kernel, position in zip(kernels, turns.positions, strict=True):
+            assert isinstance(kernel, Region)
+            part = self.parts[Share("rows", turns.rows)]
+            self._fetch(kernel, body.schedule, pointers, part)
+            runs.append(self._runner(kernel, body, position, pointers))
+
+        def run(first: Value, last: Value) -> None:
+            for one in runs:
+                one(first, last)
+
+        counter = e.at(body.arena, body.plan.counter[turns.positions[0]], dtype=np.int8)
+        with e.b.if_else(e.b.icmp_signed("==", self.frame.count, I64(2))) as (two, other):
+            with two:
+                emit_turns(e, counter, self.frame.index, turns, run)
+            with other:
+                if not turns.is_chain:
+                    run(*part)
+                else:
+                    with e.loop(*part, turns.size, "turn") as first:
+                        run(first, e.least(e.plus(first, turns.size), part[1]))
+
+    def _runner(
+        self,
+        kernel: Region | Single | Pack,
+        body: Body,
+        position: int,
+        pointers: Pointers,
+    ) -> Callable[[Value, Value], None]:
+        """What calls a kernel for units from the first to before the last."""
         schedule, stored = body.schedule, body.plan.stores[position]
         used = list(dict.fromkeys([*reads_of(kernel, schedule), *_ordered(stored)]))
         key = signature(kernel, schedule, used, stored)
         if key not in self.functions:
             self.functions[key] = self._function(kernel, schedule, used, stored)
-        share, frame = share_of(kernel), self.frame
-        operands = [*(pointers[node] for node in used), frame.scratch, frame.error]
+        operands = [*(pointers[node] for node in used), self.frame.scratch, self.frame.error]
 
         def run(first: Value, last: Value) -> None:
-            self.e.b.call(self.functions[key], [*operands, first, last, frame.rows])
+            self.e.b.call(self.functions[key], [*operands, first, last, self.frame.rows])
 
-        if share is None:
-            with self.alone():
-                run(self.e.i64(0), self.e.i64(0))
-            return
-        part = self.parts[share]
-        if isinstance(kernel, Region) and kernel.anchor and is_float_product(kernel.anchor):
-            self._fetch(kernel.anchor, schedule, pointers, part)
-        if position not in body.plan.turns:
-            run(*part)
-            return
-        counter = self.e.at(body.arena, body.plan.counter[position], dtype=np.int8)
-        with self.e.b.if_else(self.e.b.icmp_signed("==", frame.count, I64(2))) as (two, other):
-            with two:
-                size = body.plan.turns[position]
-                emit_turns(self.e, counter, frame.index, share.units, size, run)
-            with other:
-                run(*part)
+        return run
 
     def _fetch(
-        self, product: Node, schedule: Schedule, pointers: Pointers, part: tuple[Value, Value]
+        self,
+        kernel: Region | Single | Pack,
+        schedule: Schedule,
+        pointers: Pointers,
+        part: tuple[Value, Value],
     ) -> None:
         """Ask for the operands of a product that other threads have written.
 
         A line that another core has changed takes long to come; asked for one by one, as the
         product reads them, they would take as long as the product itself.
         """
+        product = kernel.anchor if isinstance(kernel, Region) else None
+        if product is None or not is_float_product(product):
+            return
         spec = spec_of(product, schedule)
         left, right = (pointers[node] for node in schedule.sources(product))
         inner, columns = product.inputs[1].spec.shape
