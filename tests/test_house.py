@@ -25,7 +25,6 @@ NUMERIC = {path.stem for path in HOUSE.iterdir()} - {"errors", "words"}
 # Each third-party package, and the rooms that may import it.
 GUESTS = {
     "jinja2": {"report"},
-    "latex2mathml": {"explain"},
     "llvmlite": {"engines"},
     "matplotlib": {"report"},
     "narwhals": {"data"},

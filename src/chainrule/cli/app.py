@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 after a mistake or a failure, which is told in one message on standard error; 130 if
-        the user has interrupted.
+        0; 1 for the answer "wrong" of ``chainrule check``; 2 after a mistake or a failure, which
+        is told in one message on standard error; 130 if the user has interrupted.
     """
     open_streams()
     with warnings.catch_warnings():
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
         if code == INTERRUPTED:  # what newer versions of typer make of Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()
-        return OK
+        return code or OK
     except ChainruleError as error:
         complain(str(error))
     except USAGE_ERROR as error:

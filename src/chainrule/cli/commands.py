@@ -6,6 +6,8 @@ from typing import Any
 import typer
 
 from chainrule import __version__, words
+from chainrule.cli.checking import check_and_tell
+from chainrule.cli.explaining import FORMATS, Shown, explain_weight, trace_row
 from chainrule.cli.options import OPTIMIZERS, TrainOptions, count, layers, number
 from chainrule.cli.parameters import argument, flag, several, text
 from chainrule.cli.predicting import evaluate_file, predict_file
@@ -30,6 +32,8 @@ def make_app() -> typer.Typer:
     _add_predict(app, lang)
     _add_evaluate(app, lang)
     _add_show(app, lang)
+    _add_explain(app, lang)
+    _add_check(app, lang)
     return app
 
 
@@ -162,3 +166,60 @@ def _add_show(app: typer.Typer, lang_option: Any) -> None:
     @app.command("datasets", help=words.text("cli.help_datasets"))
     def list_datasets(lang: str = lang_option) -> None:
         show_datasets()
+
+
+def _add_explain(app: typer.Typer, lang_option: Any) -> None:
+    known = ", ".join(FORMATS)
+
+    @app.command("explain", help=words.text("cli.help_explain"))
+    def explain(
+        run: str = argument("cli.help_run", "RUN"),
+        weight: str = text("cli.help_weight", "PATH"),
+        row: str = text("cli.help_row", "INT", "0"),
+        view: str = text("cli.help_view", "NAME"),
+        data: str = text("cli.help_data", "FILE"),
+        format: str = text("cli.help_format", "NAME", known=known),
+        output: str = text("cli.help_output_file", "PATH"),
+        encoding: str = text("cli.help_encoding", "NAME"),
+        separator: str = text("cli.help_separator", "TEXT"),
+        no_header: bool = flag("cli.help_no_header"),
+        lang: str = lang_option,
+    ) -> None:
+        text_format = TextFormat(encoding, separator, not no_header)
+        shown = Shown(format, output)
+        explain_weight(Path(run), weight, count("--row", row), view, data, text_format, shown)
+
+    @app.command("trace", help=words.text("cli.help_trace"))
+    def trace(
+        run: str = argument("cli.help_run", "RUN"),
+        row: str = text("cli.help_row", "INT", "0"),
+        step: str = text("cli.help_step", "INT"),
+        data: str = text("cli.help_data", "FILE"),
+        format: str = text("cli.help_format", "NAME", known=known),
+        output: str = text("cli.help_output_file", "PATH"),
+        encoding: str = text("cli.help_encoding", "NAME"),
+        separator: str = text("cli.help_separator", "TEXT"),
+        no_header: bool = flag("cli.help_no_header"),
+        lang: str = lang_option,
+    ) -> None:
+        text_format = TextFormat(encoding, separator, not no_header)
+        chosen = count("--step", step) if step else None
+        shown = Shown(format, output)
+        trace_row(Path(run), count("--row", row), chosen, data, text_format, shown)
+
+
+def _add_check(app: typer.Typer, lang_option: Any) -> None:
+    @app.command("check", help=words.text("cli.help_check"))
+    def check(
+        function: str = argument("cli.help_function", "FUNCTION"),
+        claim: str = typer.Option(metavar="FORMULA", help=words.text("cli.help_claim")),
+        wrt: str = text("cli.help_wrt", "SYMBOL"),
+        shape: list[str] = several("cli.help_shape", "NAME=SIZES"),
+        let: list[str] = several("cli.help_let", "NAME=FORMULA"),
+        random: list[str] = several("cli.help_random", "NAME=VARIANCE"),
+        about: str = text("cli.help_about", "NAME"),
+        syntax: str = text("cli.help_syntax", "NAME"),
+        lang: str = lang_option,
+    ) -> None:
+        code = check_and_tell(function, claim, wrt, shape, let, random, about, syntax)
+        raise typer.Exit(code)

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from chainrule import __version__, nn, report, train, words
+from chainrule.autodiff import grad
 from chainrule.cli.options import TrainOptions
 from chainrule.cli.tasks import TASKS
 from chainrule.compare import Baselines, train_baselines
 from chainrule.data.tables import LoadedTable
 from chainrule.errors import OptionError
+from chainrule.explain import explain
+from chainrule.explain.document import Document
+from chainrule.trees import tree_at
 
 __all__ = ["Judged", "judge", "write_report"]
 
@@ -78,6 +82,7 @@ def write_report(
         outcomes=_outcomes(table, judged) if judged else None,
         history=history.records,
         layers=_layers(model),
+        derivation=_derivation(table, model, judged),
         statistics=[found.to_dict() for found in history.statistics],
         notes=[*table.notes, *(judged.baselines.notes if judged else ())],
         settings=_settings(options),
@@ -117,6 +122,23 @@ def _outcomes(table: LoadedTable, judged: Judged) -> report.Outcomes:
     )
 
 
+def _derivation(table: LoadedTable, model: nn.MLP, judged: Judged | None) -> Document | None:
+    """How the first layer's weight with the steepest derivative learns from one test row.
+
+    The row is one that is predicted wrongly, if there is such a one.
+    """
+    if judged is None:
+        return None
+    task, test = TASKS[table.task], table.split.test
+    wrong = np.flatnonzero(task.predict(judged.outputs) != table.t[test])
+    row = test[wrong[0] if wrong.size and table.task == "classification" else 0]
+    x, t = table.x[row : row + 1], table.t[row : row + 1]
+    weight = f"{_linear(model)[0][0]}.weight"
+    slopes = np.abs(tree_at(grad(task.cost)(model, x, t), weight).numpy())
+    i, j = np.unravel_index(slopes.argmax(), slopes.shape)
+    return explain(task.cost, model, x, t, wrt=f"{weight}[{i}, {j}]").document()
+
+
 def _layers(model: nn.MLP) -> list[report.Layer]:
     return [
         report.Layer(
@@ -125,9 +147,12 @@ def _layers(model: nn.MLP) -> list[report.Layer]:
             f"{layer.in_features} → {layer.out_features}",
             nn.parameter_count(layer),
         )
-        for path, layer in nn.submodules(model)
-        if isinstance(layer, nn.Linear)
+        for path, layer in _linear(model)
     ]
+
+
+def _linear(model: nn.MLP) -> list[tuple[str, nn.Linear]]:
+    return [(path, part) for path, part in nn.submodules(model) if isinstance(part, nn.Linear)]
 
 
 def _settings(options: TrainOptions) -> dict[str, str]:

@@ -18,7 +18,7 @@ from chainrule.data.tables import TableEncoder, Target, encode_table
 from chainrule.errors import OptionError
 from chainrule.runs.targets import meaning_of
 
-__all__ = ["evaluate_file", "predict_file"]
+__all__ = ["evaluate_file", "notes_told", "predict_file", "target_of"]
 
 
 def predict_file(
@@ -48,8 +48,8 @@ def predict_file(
     if output is not None and output.resolve() == Path(rows).resolve():
         raise OptionError("cli.same_file", path=str(output))
     run, messages = runs.load(path), Output(stderr=True)
-    names = _target_of(run, path).names
-    with Reading(messages) as reading, _notes_told(messages):
+    names = target_of(run, path).names
+    with Reading(messages) as reading, notes_told(messages):
         table = find_source(rows, reading.report, text_format).table
         outputs = run.outputs(table, progress=reading.report)
         predicted = meaning_of(run.target).predictions(outputs)
@@ -83,8 +83,8 @@ def evaluate_file(path: Path, rows: str, text_format: TextFormat) -> None:
         As :func:`predict_file`, and if the target is missing or holds classes that are not known.
     """
     run, messages = runs.load(path), Output(stderr=True)
-    target = _target_of(run, path)
-    with Reading(messages) as reading, _notes_told(messages):
+    target = target_of(run, path)
+    with Reading(messages) as reading, notes_told(messages):
         table = find_source(rows, reading.report, text_format).table
         truth = encode_table(table, run.preprocessing[0], target, progress=reading.report)
         predicted = run.predict(table, progress=reading.report)[truth.table_rows]
@@ -98,7 +98,7 @@ def evaluate_file(path: Path, rows: str, text_format: TextFormat) -> None:
     say(Output(), line)
 
 
-def _target_of(run: runs.TrainedRun, path: Path) -> Target:
+def target_of(run: runs.TrainedRun, path: Path) -> Target:
     """The target of a run that was trained on a table.
 
     Raises
@@ -113,7 +113,7 @@ def _target_of(run: runs.TrainedRun, path: Path) -> Target:
 
 
 @contextmanager
-def _notes_told(console: Console) -> Iterator[None]:
+def notes_told(console: Console) -> Iterator[None]:
     """Tell what rows hold that training did not know."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", runs.UnseenWarning)

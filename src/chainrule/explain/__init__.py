@@ -1,1 +1,36 @@
-"""Derivations, traces, drawings, and checks of claims."""
+"""Derivations, traces, drawings, and checks of claims.
+
+The room can be called: ``cr.explain(cost, model, x, t, wrt=…)`` is :func:`explain`.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from chainrule.explain.derivation import Derivation, explain
+from chainrule.explain.drawing import Drawing, draw
+from chainrule.explain.jacobian import LayerJacobian, LayerJacobians, layer_jacobian
+from chainrule.explain.tracing import Trace, TraceStep, trace
+
+__all__ = [
+    "Derivation",
+    "Drawing",
+    "LayerJacobian",
+    "LayerJacobians",
+    "Trace",
+    "TraceStep",
+    "draw",
+    "explain",
+    "layer_jacobian",
+    "trace",
+]
+
+
+class _Callable(ModuleType):
+    """A package and its main function under one name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Derivation:
+        return explain(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

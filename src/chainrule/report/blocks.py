@@ -12,6 +12,7 @@ __all__ = [
     "Cell",
     "Code",
     "Column",
+    "Derived",
     "Grid",
     "Key",
     "Pairs",
@@ -164,7 +165,16 @@ class Code:
     text: str
 
 
-Block = Verdict | Prose | Sentences | Table | Side | Picture | Grid | Pairs | Code
+@dataclass(frozen=True)
+class Derived:
+    """A derivation, folded up under its title; ``html`` is markup that is put in as it is."""
+
+    kind: ClassVar[str] = "derived"
+    title: str
+    html: str
+
+
+Block = Verdict | Prose | Sentences | Table | Side | Picture | Grid | Pairs | Code | Derived
 
 
 @dataclass(frozen=True)

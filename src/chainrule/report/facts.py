@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import words
 from chainrule.errors import DataError, OptionError
+from chainrule.explain.document import Document
 from chainrule.train import RateTest
 
 __all__ = ["Facts", "Layer", "Outcomes", "as_rate_test"]
@@ -110,6 +111,9 @@ class Facts:
         ``weight_norm``, ``gradient_norm``, ``update_ratio`` (the length of an update ÷ that of the
         weights), ``activation_mean``, ``activation_std``, ``slope`` (of the activation function,
         on average), ``dead`` (a share of the units) and ``saturated`` (a share of the values).
+    derivation
+        How the derivative of the cost for one weight comes about:
+        ``chainrule.explain.explain(…).document(lang)``.
     notes
         Sentences about the data: what was dropped, filled or encoded.
     settings
@@ -142,6 +146,7 @@ class Facts:
     rate_test: Mapping[str, Any] | None = None
     layers: Sequence[Layer] = ()
     statistics: Sequence[Mapping[str, Any]] = ()
+    derivation: Document | None = None
     notes: Sequence[str] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import storage, words
+from chainrule.explain.document import style
 from chainrule.report.answer import answer
 from chainrule.report.blocks import Section
 from chainrule.report.classification import classification
+from chainrule.report.derivation import derivation
 from chainrule.report.facts import Facts
 from chainrule.report.figures import library
 from chainrule.report.layers import layers
@@ -28,6 +30,7 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     classification,
     regression,
     layers,
+    derivation,
     record,
     worst_rows,
 )
@@ -80,6 +83,7 @@ def render(facts: Facts) -> str:
         contents=words.text("report.contents", facts.lang),
         footer=words.text("report.footer", facts.lang),
         sections=found,
+        style="" if facts.derivation is None else style(),
     )
 
 

@@ -12,7 +12,7 @@ Every node lists its parts in :attr:`Expression.children` and is made anew with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
@@ -60,7 +60,7 @@ class Expression:
         return replace(self, **new)
 
     def _names(self) -> list[str]:
-        return [field.name for field in fields(self)]
+        return list(self.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,13 @@ class Add(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Multiply(Expression):
-    """A product of two or more factors, element by element."""
+    """A product of two or more factors, element by element.
+
+    ``arrays`` where all factors are arrays and that should be seen: ``δ ⊙ a`` and not ``δ · a``.
+    """
 
     factors: tuple[Expression, ...]
+    arrays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

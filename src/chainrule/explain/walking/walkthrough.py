@@ -17,8 +17,8 @@ import numpy as np
 from chainrule.autodiff import reverse
 from chainrule.engines import Program
 from chainrule.errors import GradientError
-from chainrule.explain.kinds import KINDS, Kind
-from chainrule.explain.widen import widened, widened_array
+from chainrule.explain.walking.kinds import KINDS, Kind
+from chainrule.explain.walking.widen import widened, widened_array
 from chainrule.graph import Graph, Spec
 from chainrule.graph.node import Node
 from chainrule.graph.ops.structure import CALL, PICK
@@ -32,8 +32,8 @@ __all__ = ["Step", "Value", "Walkthrough"]
 
 #: For each node its value and, where it has one, the derivative of the cost for it.
 Measured: TypeAlias = dict[Node, tuple[np.ndarray, np.ndarray | None]]
-#: For each node the labels of the containers around it, outermost first.
-Within: TypeAlias = dict[Node, tuple[str, ...]]
+#: For each node the calls of the containers around it, outermost first.
+Around: TypeAlias = dict[Node, tuple[Node, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,25 +82,34 @@ class Step:
         ``"Linear"`` and ``"Linear(8, 5)"``, ``"relu"``, or the name of an op.
     path
         Where in the model it stands, ``hidden.0``, if it has weights.
-    within
-        The containers that it stands in, outermost first: ``("MLP(8, [5, 4], 3)",)``.
+    around
+        The calls of the containers that it stands in, outermost first; of two that are alike each
+        has its own.
     kind
         What the field calls it, where it is known by name.
     node
         The operation, for those who differentiate it alone.
     inputs, outputs
-        What it reads and makes.
+        What it reads and makes; of several outputs those that are read.
+    picks
+        Which of the operation's outputs these are.
     """
 
     number: int
     name: str
     label: str
     path: str
-    within: tuple[str, ...]
+    around: tuple[Node, ...]
     kind: Kind | None
     node: Node
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    picks: tuple[int, ...]
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """The containers that it stands in, outermost first: ``("MLP(8, [5, 4], 3)",)``."""
+        return tuple(call.attributes["label"] for call in self.around)
 
     @property
     def output(self) -> Value:
@@ -114,8 +123,7 @@ class Step:
         whole = Node(self.node.op, tuple(inputs), self.node.attributes, self.node.specs)
         if self.node.op.family == "structure":
             outputs = [
-                Node(PICK, (whole,), {"index": i}, (spec,))
-                for i, spec in enumerate(self.node.specs)
+                Node(PICK, (whole,), {"index": i}, (self.node.specs[i],)) for i in self.picks
             ]
             return Graph(inputs, outputs)
         return Graph(inputs, [whole])
@@ -139,7 +147,7 @@ class Walkthrough:
     --------
     >>> import numpy as np
     >>> from chainrule import nn
-    >>> from chainrule.explain.walkthrough import Walkthrough
+    >>> from chainrule.explain.walking.walkthrough import Walkthrough
     >>> model = nn.MLP(2, [3], 1, rng=0)
     >>> cost = lambda model, x, t: nn.mse(model(x), t)
     >>> walk = Walkthrough.of(cost, model, np.ones((1, 2), "f"), np.zeros((1, 1), "f"))
@@ -160,7 +168,7 @@ class Walkthrough:
         weights: int = 0,
         closed: Callable[[Node], bool] | None = None,
     ) -> None:
-        self.graph, within = opened(widened(graph), closed or is_known)
+        self.graph, around = opened(widened(graph), closed or is_known)
         if len(self.graph.outputs) != 1 or self.graph.outputs[0].spec.shape != ():
             raise GradientError("explain.not_scalar", got=", ".join(map(repr, graph.output_specs)))
         arrays = [widened_array(np.asarray(array)) for array in arrays]
@@ -169,7 +177,7 @@ class Walkthrough:
         for i, (node, path) in enumerate(zip(self.graph.inputs, self.graph.names, strict=True)):
             self._values[node] = Value(*measured[node], path=path, weight=i < weights)
         self.inputs = tuple(self._values.values())
-        self.steps = tuple(self._taken(measured, within))
+        self.steps = tuple(self._taken(measured, around))
         self.cost = self._values[self.graph.outputs[0]]
 
     @classmethod
@@ -188,7 +196,7 @@ class Walkthrough:
         *arguments
             Its arguments.
         closed
-            Which calls stay one step; by default those in :data:`~chainrule.explain.kinds.KINDS`.
+            Which calls stay one step; by default those in :data:`~chainrule.explain.walking.kinds.KINDS`.
 
         Raises
         ------
@@ -228,11 +236,15 @@ class Walkthrough:
         for step in self.steps:
             yield from step.outputs
 
+    def node(self, value: Value) -> Node:
+        """The node of the graph that a value was computed by."""
+        return next(node for node, known in self._values.items() if known is value)
+
     def maker(self, value: Value) -> Step | None:
         """The step that made a value; ``None`` for inputs and constants."""
         return self.steps[value.source - 1] if value.source else None
 
-    def _taken(self, measured: Measured, within: Within) -> Iterator[Step]:
+    def _taken(self, measured: Measured, around: Around) -> Iterator[Step]:
         picks = _picks(self.graph)
         number = 0
         for node in self.graph.nodes:
@@ -243,10 +255,10 @@ class Walkthrough:
                 outputs = picks.get(node, [node])
                 for output in outputs:
                     self._values[output] = Value(*measured[output], source=number)
-                yield self._step(number, node, outputs, within.get(node, ()))
+                yield self._step(number, node, outputs, around.get(node, ()))
 
     def _step(
-        self, number: int, node: Node, outputs: Sequence[Node], within: tuple[str, ...]
+        self, number: int, node: Node, outputs: Sequence[Node], around: tuple[Node, ...]
     ) -> Step:
         inputs = tuple(self._values[child] for child in node.inputs)
         made = tuple(self._values[output] for output in outputs)
@@ -254,7 +266,8 @@ class Walkthrough:
         if node.op is CALL:
             name, label = node.attributes["name"], node.attributes["label"]
         path = _path_of_layer([value.path for value in inputs if value.weight])
-        return Step(number, name, label, path, within, KINDS.get(name), node, inputs, made)
+        picks = tuple(output.attributes.get("index", 0) for output in outputs)
+        return Step(number, name, label, path, around, KINDS.get(name), node, inputs, made, picks)
 
 
 # ---------------------------------------------------------------------- opening containers
@@ -263,35 +276,35 @@ def is_known(node: Node) -> bool:
     return node.attributes["name"] in KINDS
 
 
-def opened(graph: Graph, closed: Callable[[Node], bool]) -> tuple[Graph, Within]:
+def opened(graph: Graph, closed: Callable[[Node], bool]) -> tuple[Graph, Around]:
     """The graph with all calls replaced by their bodies but those that stay closed.
 
-    Also says for each node the labels of the containers that it stood in.
+    Also says for each node the calls of the containers that it stood in.
     """
-    within: Within = {}
-    outputs = _opened(graph, graph.inputs, closed, (), within)
-    return Graph(graph.inputs, outputs, graph.names), within
+    around: Around = {}
+    outputs = _opened(graph, graph.inputs, closed, (), around)
+    return Graph(graph.inputs, outputs, graph.names), around
 
 
 def _opened(
     graph: Graph,
     inputs: Sequence[Node],
     closed: Callable[[Node], bool],
-    around: tuple[str, ...],
-    within: Within,
+    calls: tuple[Node, ...],
+    around: Around,
 ) -> list[Node]:
     """The outputs for these inputs; recurses into calls, never along nodes."""
     value: dict[Node, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         operands = [value[child] for child in node.inputs]
         if node.op is CALL and not closed(node):
-            inside = (*around, node.attributes["label"])
-            value[node] = _opened(node.attributes["body"], operands, closed, inside, within)
+            inside = (*calls, node)
+            value[node] = _opened(node.attributes["body"], operands, closed, inside, around)
         elif node.op is PICK and isinstance(operands[0], list):
             value[node] = operands[0][node.attributes["index"]]
         else:
             value[node] = remade(node, operands, node.attributes)
-            within[value[node]] = around
+            around[value[node]] = calls
     return [value[node] for node in graph.outputs]
 
 

@@ -38,7 +38,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "Linear": Kind("layer", "z"),
         "Dropout": Kind("random", "d"),
-        **{name: Kind("activation", "a") for name in (*ACTIVATIONS, "log_softmax")},
+        **{name: Kind("activation", "a") for name in (*ACTIVATIONS, "softmax", "log_softmax")},
         "mse": Kind("loss", "J"),
         "mae": Kind("loss", "J"),
         "huber": Kind("loss", "J"),

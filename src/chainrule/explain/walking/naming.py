@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from chainrule.explain.formulas.tree import Number, Symbol
-from chainrule.explain.walkthrough import Step, Value, Walkthrough
+from chainrule.explain.walking.walkthrough import Step, Value, Walkthrough
 
 __all__ = ["element_of", "names_of"]
 
@@ -29,8 +29,8 @@ def names_of(walk: Walkthrough) -> dict[Value, Symbol]:
     --------
     >>> import numpy as np
     >>> from chainrule import nn
-    >>> from chainrule.explain.naming import names_of
-    >>> from chainrule.explain.walkthrough import Walkthrough
+    >>> from chainrule.explain.walking.naming import names_of
+    >>> from chainrule.explain.walking.walkthrough import Walkthrough
     >>> model = nn.MLP(2, [3], 1, rng=0)
     >>> cost = lambda model, x, t: nn.mse(model(x), t)
     >>> walk = Walkthrough.of(cost, model, np.ones((1, 2), "f"), np.zeros((1, 1), "f"))

@@ -22,7 +22,7 @@ def widened(graph: Graph) -> Graph:
     Examples
     --------
     >>> import chainrule as cr
-    >>> from chainrule.explain.widen import widened
+    >>> from chainrule.explain.walking.widen import widened
     >>> print(widened(cr.make_graph(lambda x: 2 * x, cr.Spec((3,)))))
     (in0: f64[3]) ->
       %0 = constant value=2.0 : f64[]
