@@ -16,7 +16,8 @@ def test_the_room_can_be_called():
 
 
 def test_it_is_imported_when_it_is_asked_for():
-    code = "import sys, chainrule as cr\nprint('chainrule.explain' in sys.modules, callable(cr.explain))"
+    looks = "'chainrule.explain' in sys.modules, callable(cr.explain)"
+    code = f"import sys, chainrule as cr; print({looks})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
 

@@ -52,6 +52,8 @@ def is_spoken(function: ast.expr) -> bool:
     match function:
         case ast.Attribute(value=ast.Name(id="words"), attr="text"):
             return True
+        case ast.Attribute(value=ast.Name(id="Prose"), attr="say"):
+            return True
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name in ERRORS or (name.endswith("Error") and not hasattr(builtins, name))
     return False

@@ -1,7 +1,8 @@
 """A walkthrough made ready to be derived: opened where a name misleads, joined where ops are small.
 
 - A call that does not do what its name says (a user's own class ``Linear``) is opened.
-- Ops that a user wrote by hand are joined into formulas (:mod:`chainrule.explain.derivation.joining`).
+- Ops that a user wrote by hand are joined into formulas
+  (:mod:`chainrule.explain.derivation.joining`).
 - An output layer without activation is followed by the identity, so that every weighted sum is a
   ``z`` and has an error ``δ``, and the output is ``y``.
 """

@@ -1,4 +1,4 @@
-"""What :func:`~chainrule.explain.tracing.tracing.trace` returns: numbered steps that show themselves."""
+"""What :func:`chainrule.explain.trace` returns: numbered steps that show themselves."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class Part:
 
     @property
     def form(self) -> str:
-        """How the factors are multiplied, see :mod:`chainrule.explain.walking.passing`; or ``"update"``."""
+        """How the factors are multiplied, see :mod:`chainrule.explain.walking.passing`."""
         return self.piece.form
 
     @property

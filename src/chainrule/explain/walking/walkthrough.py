@@ -196,7 +196,7 @@ class Walkthrough:
         *arguments
             Its arguments.
         closed
-            Which calls stay one step; by default those in :data:`~chainrule.explain.walking.kinds.KINDS`.
+            Which calls stay one step; by default those in :data:`~chainrule.explain.walking.KINDS`.
 
         Raises
         ------
