@@ -147,7 +147,7 @@ def _point(path: Path, row: int, data: str, text_format: TextFormat) -> _Point:
         encoded = encode_table(table, run.preprocessing[0], target, progress=reading.report)
     (found,) = np.nonzero(encoded.table_rows == row)
     if not len(found) or encoded.t is None:
-        raise DataError("cli.no_row", got=row, source=data, count=table.rows)
+        raise DataError("cli.no_row", got=row, source=data, last=table.rows - 1)
     at = slice(int(found[0]), int(found[0]) + 1)
     cost = _cost(run.graph, TASKS[target.task].cost)
     return _Point(cost, dict(run.model.named_weights), encoded.x[at], encoded.t[at], run.facts)

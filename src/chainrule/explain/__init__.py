@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from chainrule.explain.claims import Verdict, check_claim
 from chainrule.explain.derivation import Derivation, explain
 from chainrule.explain.drawing import Drawing, draw
 from chainrule.explain.jacobian import LayerJacobian, LayerJacobians, layer_jacobian
@@ -19,6 +20,8 @@ __all__ = [
     "LayerJacobians",
     "Trace",
     "TraceStep",
+    "Verdict",
+    "check_claim",
     "draw",
     "explain",
     "layer_jacobian",

@@ -1,0 +1,1 @@
+"""The search for the smallest edit that makes a claim right."""
