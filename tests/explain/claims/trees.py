@@ -23,7 +23,7 @@ from chainrule.explain.formulas.tree import (
 a, b, c, d, e, f, n, p, q, t, w, x, y, z = map(
     Symbol, ["a", "b", "c", "d", "e", "f", "n", "p", "q", "t", "w", "x", "y", "z"]
 )
-A, B, J, L, W, X = map(Symbol, ["A", "B", "J", "L", "W", "X"])
+A, B, J, L, W, X = map(Symbol, "ABJLWX")
 i, j, k = map(Symbol, "ijk")
 one, two, three = map(Number, (1, 2, 3))
 y_hat = Symbol("y", accent="hat")

@@ -171,6 +171,10 @@ class LatexPrinter(Printer):
                 return Piece(self.indicator(self.text(argument)))
         return None
 
+    def element(self, base: Expression, picked: Symbol) -> Piece:
+        r"""``\operatorname{softmax}(z)_{i}``."""
+        return Piece(f"{self.next(base, Level.ATOM).text}_{{{self.below(picked)}}}")
+
     def function(self, node: Apply, arguments: Sequence[str]) -> Piece:
         r"""``\tanh(z)``, ``\sigma'(z)``, ``\operatorname{ReLU}(z)``."""
         axis = [] if node.axis is None else [rf"\text{{axis}} = {node.axis}"]

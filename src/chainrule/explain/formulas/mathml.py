@@ -188,6 +188,11 @@ class MathmlPrinter(Printer):
                 return Piece(self.indicator(self.text(argument)))
         return None
 
+    def element(self, base: Expression, picked: Symbol) -> Piece:
+        """``softmax(z)`` with an index below."""
+        text = self.next(base, Level.ATOM).text
+        return Piece(_scripts("sub", "sup", _single(text), self.below(picked), ""))
+
     def function(self, node: Apply, arguments: Sequence[str]) -> Piece:
         """``tanh(z)``, ``σ′(z)``, ``sum(x, axis = 1)``."""
         name = _name(FUNCTIONS.get(node.function) or name_text(node.function))

@@ -266,6 +266,9 @@ class Printer(ABC):
             special = self.special(node.function, node.arguments[0])
             if special is not None:
                 return special
+        if node.function == "element" and len(node.arguments) > 1:
+            base, *indices = node.arguments
+            return self.element(base, Symbol("", indices=tuple(indices)))
         # What ``where`` chooses by stays a condition.
         keeps = node.function == "where"
         arguments = [
@@ -336,6 +339,10 @@ class Printer(ABC):
     @abstractmethod
     def special(self, function: str, argument: Expression) -> Piece | None:
         """A function of one argument that is written without its name, such as a root."""
+
+    @abstractmethod
+    def element(self, base: Expression, picked: Symbol) -> Piece:
+        """``softmax(z)_i``: an element of what has no name; ``picked`` has the indices."""
 
     @abstractmethod
     def function(self, node: Apply, arguments: Sequence[str]) -> Piece:

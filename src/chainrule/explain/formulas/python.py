@@ -126,6 +126,11 @@ class PythonPrinter(Printer):
         """Every function has a name in Python; a condition is a number there."""
         return Piece(f"({self.text(argument)})") if function == "indicator" else None
 
+    def element(self, base: Expression, picked: Symbol) -> Piece:
+        """``softmax(z)[i]``."""
+        indices = ", ".join(map(self.inner, picked.indices))
+        return Piece(f"{self.next(base, Level.ATOM).text}[{indices}]")
+
     def function(self, node: Apply, arguments: Sequence[str]) -> Piece:
         """``tanh(z)``, ``grad(relu)(z)``, ``sum(x, axis=1)``."""
         name = identifier(node.function)

@@ -140,6 +140,10 @@ class TextPrinter(Printer):
                 return Piece(self.indicator(self.text(argument)))
         return None
 
+    def element(self, base: Expression, picked: Symbol) -> Piece:
+        """``softmax(z)ᵢ``."""
+        return Piece(self.next(base, Level.ATOM).text + _lowered(self.below(picked)))
+
     def function(self, node: Apply, arguments: Sequence[str]) -> Piece:
         """``tanh(z)``, ``σ′(z)``, ``sum(x, axis=1)``."""
         name = FUNCTIONS.get(node.function) or name_text(node.function)
