@@ -56,7 +56,7 @@ def as_doctest(kind: str, text: str) -> str:
     """Code as it is; a command and its output as a call of ``shell``."""
     if kind == "pycon":
         return text
-    lines = masked(text).splitlines()
+    lines = [line or "<BLANKLINE>" for line in masked(text).splitlines()]
     typed = iter(re.findall(r"^\$ (.*)", text, flags=re.MULTILINE))
     return "\n".join(f">>> shell({next(typed)!r})" if s.startswith("$ ") else s for s in lines)
 

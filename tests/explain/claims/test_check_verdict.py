@@ -43,7 +43,7 @@ def test_the_counterexample_is_one() -> None:
 def test_korean() -> None:
     text = str(check_claim(**TOUR, lang="ko"))
     assert text.startswith("틀렸습니다.")
-    assert "w 자리에 x을(를) 써야 합니다." in text
+    assert "w 자리에 들어갈 것은 x입니다." in text
     assert not re.search(r"[a-z]{5,}", text.replace("shapes", ""))
 
 

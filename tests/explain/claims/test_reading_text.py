@@ -109,6 +109,7 @@ def every(cases):
         ("x^{(i)}", at(x, i)),
         ("x^{(i)}_j", at(x, i, j)),
         ("가중치", Symbol("가중치")),
+        ("lam", Symbol("lam")),
         ("3", three),
         ("0.5", Number(0.5)),
         ("2e-3", Number(0.002)),

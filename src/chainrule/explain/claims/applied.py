@@ -221,10 +221,10 @@ def _inverse(meaning: Meaning, values: Sequence[Value], axis: int | None) -> Val
     if value.rank != 2 or a.shape[-1] != a.shape[-2]:
         raise Misfit
     if meaning.backend is np:
-        try:
-            return replace(value, array=np.linalg.inv(a))
-        except np.linalg.LinAlgError:
-            return replace(value, array=np.full(a.shape, np.nan))
+        # One singular matrix must not cost the others, which are other candidates, their inverses.
+        singular = (np.linalg.slogdet(a)[0] == 0)[..., None, None]
+        inverse = np.linalg.inv(np.where(singular, np.eye(a.shape[-1]), a))
+        return replace(value, array=np.where(singular, np.nan, inverse))
     return replace(value, array=_eliminated(meaning.backend, a))
 
 
@@ -262,6 +262,7 @@ def _element(meaning: Meaning, node: Apply, value: Value) -> Value:
     """``softmax(z)_i``: indices on something that is no symbol."""
     picks = [meaning.positions(index) for index in node.arguments[1:]]
     lead = meaning.layout.lead
+    meaning.check_extents(picks, tuple(value.array.shape)[lead:])
     return placed(meaning.backend, meaning.layout, value.array, lead, picks, value.rank)
 
 

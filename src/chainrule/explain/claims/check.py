@@ -10,7 +10,16 @@ from chainrule.explain.claims.agreement import agreement
 from chainrule.explain.claims.algebra import proven
 from chainrule.explain.claims.counterexample import counterexample
 from chainrule.explain.claims.decide import Finding, Truth, constrained, decide, same_as_truth
-from chainrule.explain.claims.given import Formula, Given, Shapes, given_from, problem_of
+from chainrule.explain.claims.given import (
+    NAMELESS,
+    Formula,
+    Given,
+    Shapes,
+    given_from,
+    problem_of,
+)
+from chainrule.explain.claims.letters import as_written
+from chainrule.explain.claims.meaning import Program
 from chainrule.explain.claims.points import Trial, chosen, trial_at
 from chainrule.explain.claims.problem import Problem
 from chainrule.explain.claims.search.materials import Materials
@@ -22,7 +31,7 @@ from chainrule.explain.claims.variance import Variance
 from chainrule.explain.claims.verdict import Condition, Edit, Verdict
 from chainrule.explain.claims.writing import in_syntax
 from chainrule.explain.formulas import to_text
-from chainrule.explain.formulas.tree import Equation, Expression, Partial
+from chainrule.explain.formulas.tree import Equation, Expression, Partial, Symbol
 
 __all__ = ["check_claim"]
 
@@ -244,13 +253,21 @@ def _notes(problem: Problem, finding: Finding) -> Iterator[Note]:
         yield from _shape_note(problem, finding)
     if finding.zero and isinstance(problem.target, Partial):
         target = problem.target
-        yield "claims.note_independent", (("of", target.of), ("by", target.by))
+        yield "claims.note_independent", (("of", _as_named(problem, target.of)), ("by", target.by))
     if problem.vectors:
         yield "claims.note_vectors", (("symbols", ", ".join(problem.vectors)),)
     if problem.functions:
         yield "claims.note_unknown_functions", (("functions", ", ".join(problem.functions)),)
     if _is_transposed(problem, finding):
         yield "claims.note_layout", ()
+
+
+def _as_named(problem: Problem, formula: Expression) -> Expression:
+    """The formula of a function that has no name, in the place of the symbol for it."""
+    if not isinstance(formula, Symbol) or formula.key != NAMELESS:
+        return formula
+    body = problem.definitions[NAMELESS].body
+    return Symbol("f") if isinstance(body, Program) else as_written(body)
 
 
 def _shape_note(problem: Problem, finding: Finding) -> Iterator[Note]:

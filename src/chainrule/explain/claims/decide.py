@@ -9,9 +9,10 @@ from chainrule.errors import FormulaError
 from chainrule.explain.claims.agreement import RELATIVE, Agreement, agreement
 from chainrule.explain.claims.derivatives import depends_on
 from chainrule.explain.claims.kinks import conditions_at, region_of
+from chainrule.explain.claims.letters import as_written
 from chainrule.explain.claims.meaning import Meaning, UnknownSymbolError
-from chainrule.explain.claims.points import Trial, chosen, trial_at, trial_of
-from chainrule.explain.claims.problem import Problem
+from chainrule.explain.claims.points import POSITIVE, Trial, chosen, drawn, trial_at, trial_of
+from chainrule.explain.claims.problem import COUNTS, Problem
 from chainrule.explain.claims.values import POINTS as POINT_AXIS
 from chainrule.explain.claims.values import Value
 from chainrule.explain.claims.variance import Variance
@@ -21,6 +22,7 @@ from chainrule.explain.formulas.tree import (
     Big,
     Cases,
     Compare,
+    Dots,
     Expression,
     Number,
     Partial,
@@ -35,8 +37,10 @@ WAYS, POINTS = 3, 24
 #: What sampling is exact to.
 SAMPLED = 0.03
 #: Symbols that are probabilities or targets by custom, and what makes a problem one of classes.
-TARGETS = frozenset({"t", "y", "p", "q", "pi"})
+TARGETS = frozenset({"t", "y", "p", "q", "pi", "T", "Y", "P", "Q"})
 CLASSES = frozenset({"softmax", "log_softmax", "cross_entropy", "log"})
+
+Inputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def decide(problem: Problem, rng: np.random.Generator) -> Finding:
     finding = Finding("wrong", trials, sampled=sampled, relative=relative)
     finding.zero = _is_independent(problem, trials[0])
     found = [_compared(problem, trial, relative) for trial in trials]
-    if any(one is None for one in found):
+    if problem.sizes.overrun or any(one is None for one in found):
         finding.misfit = True
         return finding
     agreed = [one for one in found if one is not None]
@@ -188,10 +192,29 @@ def _trials(
     except (ValueError, KeyError) as error:
         if isinstance(error, FormulaError):
             raise
-        raise FormulaError("claims.function_misfit", shapes=_shapes_said(problem)) from None
+        part = to_text(as_written(_misfit(problem)))
+        raise FormulaError(
+            "claims.function_misfit", part=part, shapes=_shapes_said(problem)
+        ) from None
     if not any(trial.valid.any() for trial in trials):
         raise FormulaError("claims.nowhere")
     return trials
+
+
+def _misfit(problem: Problem) -> Expression:
+    """The smallest part of the function that has no value."""
+    rng = np.random.default_rng(0)
+    meaning = Meaning(problem.situation(0, drawn(problem, 0, 1, rng)))
+    bodies = [definition.body for definition in problem.definitions.values()]
+    nodes = [node for body in bodies for node in walk(body) if not isinstance(node, Dots)]
+    for node in sorted(nodes, key=lambda one: sum(1 for _ in walk(one))):
+        try:
+            meaning.value(node)
+        except UnknownSymbolError:
+            continue
+        except (ValueError, KeyError):
+            return node
+    return problem.definitions[problem.function.key].body
 
 
 def _shapes_said(problem: Problem) -> str:
@@ -240,7 +263,7 @@ def _condition(
         found = _compared(problem, trial, RELATIVE)
         if found is not None and not _has_cases(problem.claim):
             region = region_of(trial, found.same)
-            if region is not None:
+            if region is not None and _holds_within(problem, region, truth_of, rng):
                 return region
         for condition, finding in constrained(problem, rng):
             if same_as_truth(problem, finding):
@@ -248,6 +271,29 @@ def _condition(
     except (ValueError, KeyError):
         return None
     return None
+
+
+def _holds_within(
+    problem: Problem,
+    region: Compare,
+    truth_of: Callable[[Meaning], Value],
+    rng: np.random.Generator,
+) -> bool:
+    """Whether a claim is right wherever one symbol has a sign, whatever signs all others have."""
+    assert isinstance(region.left, Symbol)
+    key, sign = region.left.key, 1.0 if region.relation == ">" else -1.0
+
+    def constrain(inputs: Inputs) -> Inputs:
+        free = {
+            name: array if name in POSITIVE or name in COUNTS
+            else array * rng.choice([-1.0, 1.0], array.shape)
+            for name, array in inputs.items()
+        }  # fmt: skip
+        return {**free, key: sign * np.abs(inputs[key])}
+
+    trial = trial_of(problem, 0, 60, rng, truth_of, constrain)
+    found = _compared(problem, trial, RELATIVE)
+    return found is not None and bool((found.same | ~trial.valid).all())
 
 
 def constrained(problem: Problem, rng: np.random.Generator) -> Iterator[tuple[Compare, Finding]]:
@@ -265,9 +311,6 @@ def _has_cases(claim: Expression) -> bool:
         isinstance(node, Compare | Cases) or (isinstance(node, Apply) and node.function in kinked)
         for node in walk(claim)
     )
-
-
-Inputs = dict[str, np.ndarray]
 
 
 def _constraints(problem: Problem) -> Iterator[tuple[Compare, Callable[[Inputs], Inputs]]]:

@@ -4,10 +4,11 @@ import ast
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, TypeAlias
 
 from chainrule.errors import FormulaError, OptionError, suggest
-from chainrule.explain.claims.letters import free_letters, index_letters
+from chainrule.explain.claims.letters import CUSTOMARY, free_letters, index_letters
 from chainrule.explain.claims.meaning import CONSTANTS, Definition, Program
 from chainrule.explain.claims.problem import RANDOM, Problem, make_problem, symbols_of
 from chainrule.explain.claims.reading import (
@@ -32,11 +33,12 @@ from chainrule.explain.formulas.tree import (
     Expression,
     Number,
     Partial,
+    Power,
     Symbol,
     walk,
 )
 
-__all__ = ["ABOUT", "Formula", "Given", "Shapes", "given_from", "problem_of"]
+__all__ = ["ABOUT", "NAMELESS", "Formula", "Given", "Shapes", "given_from", "problem_of"]
 
 #: A formula as text or as a tree.
 Formula: TypeAlias = str | Expression
@@ -112,12 +114,14 @@ def given_from(
             known.setdefault(name, ())
     definitions: list[tuple[Symbol, Expression]] = []
     for one in _one_by_one(let):
-        seen_so_far = _with(known, definitions, [])
+        seen_so_far = _with(known, definitions, [body for _, body in definitions])
         definitions += read_definitions(one, syntax=syntax, known=seen_so_far)
-    mathematical = _with(known, definitions, [])
+    bodies = [body for _, body in definitions]
+    mathematical = _with(known, definitions, bodies)
     formula = _read(function, syntax, mathematical)
     own, formula = _named(formula)
-    seen = [formula, *(body for _, body in definitions)]
+    variances = _variances(random, syntax, mathematical)
+    seen = [formula, *bodies, *variances.values()]
     everything = [*definitions, *([(own, formula)] if own is not None else [])]
     for_claim = _with(mathematical, everything, seen)
     left: Expression | None = None
@@ -126,7 +130,6 @@ def given_from(
         left, sides = _sides(_read(claim, syntax, for_claim))
     by = read_symbol(wrt, known=for_claim) if wrt is not None else None
     of_claim = syntax or _written_in(function, claim)
-    variances = read_random(random, syntax=syntax, known=for_claim)
     decided = about or _about(by, left, formula, variances)
     if decided != "derivative" and by is not None and about is None:
         decided = "derivative"
@@ -134,6 +137,17 @@ def given_from(
         formula, own or Symbol(NAMELESS), sides, left, of_claim, by, axes, definitions,
         variances, decided,
     )  # fmt: skip
+
+
+def _variances(
+    random: Mapping[str, str | float] | None, syntax: str | None, known: Known | None
+) -> dict[str, Expression]:
+    """The variances; a word that stands alone is a name, and no product of letters."""
+    found: dict[str, Expression] = {}
+    for name, variance in (random or {}).items():
+        is_word = isinstance(variance, str) and variance.isidentifier()
+        found |= read_random({name: variance}, syntax="python" if is_word else syntax, known=known)
+    return found
 
 
 def _written_in(function: object, claim: Formula) -> str:
@@ -273,7 +287,10 @@ def problem_of(given: Given, side: int = 0) -> Problem:
     definitions = _definitions(given, name, function)
     target = _target(given, name, definitions, claim)
     symbols_left = [given.left] if isinstance(given.left, Partial) else []
-    _check_known(given, claim, [d.body for d in definitions.values()], symbols_left)
+    bodies = [definition.body for definition in definitions.values()]
+    _check_indices(given, [*bodies, target])
+    _check_powers([*bodies, claim])
+    _check_known(given, claim, bodies, symbols_left)
     try:
         problem = make_problem(
             about=given.about,
@@ -358,7 +375,9 @@ def _check_known(
     left: Sequence[Expression],
 ) -> None:
     """Refuse symbols in the claim, and a variable, that nobody has said anything of."""
-    letters = index_letters([claim, *bodies, *left])
+    said = [given.name, *(symbol for symbol, _ in given.definitions)]
+    said += [given.wrt] if given.wrt is not None else []
+    letters = index_letters([claim, *bodies, *left, *said])
     calls = {node.function for body in bodies for node in walk(body) if isinstance(node, Apply)}
     sizes = {size for shape in given.shapes.values() for size in shape if isinstance(size, str)}
     inside = symbols_of(bodies)
@@ -386,6 +405,46 @@ def _check_known(
             known=", ".join(names),
             hint=suggest(by.key, known),
         )
+
+
+def _check_indices(given: Given, formulas: Sequence[Expression]) -> None:
+    """Refuse ``x_ij`` where ``x`` was declared as a vector."""
+    for node in (node for formula in formulas for node in walk(formula)):
+        if not isinstance(node, Symbol):
+            continue
+        key, count = node.key, len(node.indices)
+        if key not in given.shapes and node.label and set(node.label) <= CUSTOMARY:
+            # More letters than axes were read as a part of the name.
+            key, count = replace(node, label="").key, len(node.label)
+        axes = len(given.shapes.get(key, ()))
+        if key in given.shapes and count > axes:
+            raise FormulaError(
+                "claims.too_many_indices", part=to_text(node), count=count, axes=axes
+            )
+
+
+def _check_powers(formulas: Sequence[Expression]) -> None:
+    """Refuse ``9**9**9``, which no number of the computer can hold."""
+    for node in (node for formula in formulas for node in walk(formula)):
+        if isinstance(node, Power) and _plain_number(node) == inf:
+            raise FormulaError("claims.too_large", part=to_text(node))
+
+
+def _plain_number(node: Expression) -> float | None:
+    """The value of a power of numbers; infinite if there is no such float."""
+    if isinstance(node, Number):
+        return float(node.value)
+    if not isinstance(node, Power):
+        return None
+    base, exponent = _plain_number(node.base), _plain_number(node.exponent)
+    if base is None or exponent is None:
+        return inf if inf in (base, exponent) else None
+    try:
+        return abs(base**exponent)
+    except OverflowError:
+        return inf
+    except ZeroDivisionError:
+        return None
 
 
 def _with_letters(problem: Problem, claim: Expression) -> Problem:

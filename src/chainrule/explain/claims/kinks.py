@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.claims.agreement import close
+from chainrule.explain.claims.letters import as_written
 from chainrule.explain.claims.meaning import Meaning
 from chainrule.explain.claims.points import POSITIVE, Trial, chosen, function_exists, trial_at
 from chainrule.explain.claims.problem import COUNTS, Problem, symbols_of
@@ -134,7 +135,7 @@ def zeros_of(problem: Problem, part: Expression, rng: np.random.Generator) -> It
             tried = {**inputs, key: moved}
             zero = _at_zero(_numbers(problem, part, tried))
             if zero.any():
-                yield Zero(part, chosen(tried, np.flatnonzero(zero)[:6]), key, place)
+                yield Zero(part, chosen(tried, np.flatnonzero(zero)), key, place)
                 break
 
 
@@ -223,19 +224,26 @@ def _verdict(problem: Problem, zero: Zero, truth_of: Callable[[Meaning], Value])
         here = trial_at(problem, 0, zero.inputs, truth_of)
     except ValueError:
         return ""
-    one_sided = left.valid.any() != right.valid.any()
+    # Beside some points only: who writes log(p/q) may think of positive or of negative q.
+    one_sided = bool((left.valid ^ right.valid).any() and not (left.valid & right.valid).any())
     if (one_sided or not here.valid.any()) and not _varies(problem, zero.part):
         return ""  # parameters for which there is no function at all are no edge of its domain
     if problem.about == "value":
         known = here.valid & function_exists(here.meaning, problem.function.key)
         return "" if _holds_at(problem, here, here.truth.array, ~known) else "!="
-    side = _numbers(problem, zero.part, zero.beside(STEP))
-    rising = bool((side > 0).any())
     if one_sided:
-        step = STEP**2 if right.valid.any() else -(STEP**2)  # a root changes fast near its edge
+        signs = {
+            *_signs(problem, zero, STEP, right.valid),
+            *_signs(problem, zero, -STEP, left.valid),
+        }
+        if len(signs) != 1:
+            return "!="  # on which side the domain lies depends on other symbols
+        to_right = bool(right.valid.any())
+        step = STEP**2 if to_right else -(STEP**2)  # a root changes fast near its edge
         inner = trial_at(problem, 0, zero.beside(step), truth_of)
-        closed = "=" if _holds_at(problem, here, inner.truth.array) else ""
-        return (">" if right.valid.any() == rising else "<") + closed
+        apart = ~(right.valid if to_right else left.valid)
+        closed = "=" if _holds_at(problem, here, inner.truth.array, apart) else ""
+        return (">" if signs == {1.0} else "<") + closed
     if not left.valid.any():
         return ""
     both = left.valid & right.valid
@@ -245,6 +253,13 @@ def _verdict(problem: Problem, zero: Zero, truth_of: Callable[[Meaning], Value])
     with np.errstate(all="ignore"):
         mean = 0.5 * (values[0] + values[1])
     return "" if _holds_at(problem, here, mean, ~both) else "!="
+
+
+def _signs(problem: Problem, zero: Zero, step: float, valid: np.ndarray) -> list[float]:
+    """The signs that the part has a little beside those of its elements that are 0."""
+    here = _numbers(problem, zero.part, zero.inputs)[valid]
+    beside = _numbers(problem, zero.part, zero.beside(step))[valid]
+    return [float(sign) for sign in np.unique(np.sign(beside[here == 0])) if sign]
 
 
 def _varies(problem: Problem, part: Expression) -> bool:
@@ -268,7 +283,7 @@ def _holds_at(
 def _said(part: Expression, relation: str) -> Compare:
     """``a − b ≠ 0`` as ``a ≠ b``, and ``1 − y > 0`` as ``y < 1``."""
     turned = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "!=": "!="}
-    part = _core(part, relation)
+    part = as_written(_core(part, relation))
     if isinstance(part, Negative):
         return Compare(turned[relation], part.operand, Number(0))
     if isinstance(part, Add) and len(part.terms) == 2:

@@ -3,9 +3,29 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from chainrule.explain.formulas.tree import Apply, Big, Dots, Expression, Number, Symbol, walk
+from chainrule.explain.formulas.tree import (
+    Apply,
+    Big,
+    Compare,
+    Dots,
+    Expression,
+    Number,
+    Symbol,
+    walk,
+)
 
-__all__ = ["free_letters", "index_letters", "indices_of", "renamed"]
+__all__ = [
+    "CUSTOMARY",
+    "as_written",
+    "compared_letters",
+    "free_letters",
+    "index_letters",
+    "indices_of",
+    "renamed",
+]
+
+#: Letters that are indices even where nothing carries them: in ``1[i = j]``.
+CUSTOMARY = frozenset("ijkl")
 
 
 def indices_of(node: Expression) -> tuple[Expression, ...]:
@@ -28,13 +48,27 @@ def index_letters(formulas: Iterable[Expression]) -> set[str]:
     True
     """
     found: set[str] = set()
+    compared: list[tuple[str, str]] = []
     for formula in formulas:
         for node in walk(formula):
+            compared += compared_letters(node)
             for index in indices_of(node):
                 found |= {part.key for part in walk(index) if isinstance(part, Symbol)}
             if isinstance(node, Big) and node.index is not None:
                 found.add(node.index.key)
+    for pair in compared:
+        if set(pair) <= found | CUSTOMARY:
+            found |= set(pair)
     return found
+
+
+def compared_letters(node: Expression) -> list[tuple[str, str]]:
+    """The two letters of ``1[i = j]``; an empty list for all other nodes."""
+    if not isinstance(node, Compare) or node.relation not in ("==", "!="):
+        return []
+    sides = [one for one in (node.left, node.right) if isinstance(one, Symbol) and not one.indices]
+    letters = [one.key for one in sides if len(one.key) == 1]
+    return [(letters[0], letters[1])] if len(letters) == 2 else []
 
 
 def free_letters(formula: Expression, letters: Iterable[str]) -> list[str]:
@@ -64,3 +98,17 @@ def renamed(formula: Expression, names: Mapping[str, str]) -> Expression:
             return Symbol(names[formula.key])
         return replace(formula, indices=indices)
     return formula.with_children([renamed(child, names) for child in formula.children])
+
+
+def as_written(formula: Expression) -> Expression:
+    """The formula with the letters that the user wrote, where they were renamed inside.
+
+    Examples
+    --------
+    >>> from chainrule.explain.claims.letters import as_written
+    >>> from chainrule.explain.formulas import Symbol
+    >>> as_written(Symbol("j~L")).key
+    'j'
+    """
+    keys = {node.key for node in walk(formula) if isinstance(node, Symbol) and not node.indices}
+    return renamed(formula, {key: key.partition("~")[0] for key in keys if "~" in key})

@@ -236,6 +236,12 @@ class Meaning:
             raise Misfit
         return np.rint(value.array).astype(int) - first
 
+    def check_extents(self, picks: Sequence[Any], sizes: Sequence[int]) -> None:
+        """Raise if a letter runs over an axis that has not as many elements as it has values."""
+        for pick, size in zip(picks, sizes, strict=False):
+            if isinstance(pick, str) and self.situation.extents[pick] != size:
+                raise Misfit
+
     # ---------------------------------------------------------------------- leaves
 
     def _made_whole(self, key: str) -> Any:
@@ -271,6 +277,7 @@ class Meaning:
         array = self.whole(key)
         shape = tuple(array.shape)
         picks = [self.positions(index) for index in node.indices]
+        self.check_extents(picks, shape[1:])
         front = self.backend.reshape(array, (1,) * (FRONT - 1) + shape)
         return placed(self.backend, self.layout, front, FRONT, picks, len(shape) - 1)
 

@@ -117,7 +117,10 @@ def drawn(
 ) -> dict[str, np.ndarray]:
     """Random values of all inputs."""
     shapes = problem.shapes(way)
-    return {key: _values(key, shape, points, rng) for key, shape in shapes.items()}
+    inputs = {key: _values(key, shape, points, rng) for key, shape in shapes.items()}
+    for key in {getattr(draw.variance, "key", "") for draw in problem.draws.values()} & {*inputs}:
+        inputs[key] = np.abs(inputs[key])  # no variance is negative
+    return inputs
 
 
 def _values(key: str, shape: tuple[int, ...], points: int, rng: np.random.Generator) -> np.ndarray:

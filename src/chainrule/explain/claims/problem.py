@@ -168,7 +168,8 @@ def make_problem(
         key for key, rank in ranks.items()
         if rank == 0 and key not in shapes and key not in definitions
     }  # fmt: skip
-    sizes = tied(formulas, letters, shapes, alone | sizes_named)
+    trusted = [formula for formula in formulas if formula is not claim]
+    sizes = tied(trusted, letters, shapes, alone | sizes_named, [claim])
     _tie_definitions(sizes, definitions)
     named = {size.key for size in counted if isinstance(size, Symbol)}
     for key in (_counted(formulas) | named) & alone:

@@ -8,7 +8,7 @@ Different sizes get different small numbers, so that whatever does not fit is se
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from chainrule.explain.claims.letters import indices_of
+from chainrule.explain.claims.letters import compared_letters, indices_of
 from chainrule.explain.formulas.tree import (
     Apply,
     Big,
@@ -35,11 +35,15 @@ class ContradictionError(Exception):
 
 @dataclass
 class Sizes:
-    """Which sizes are the same; :meth:`numbers` gives each one a number."""
+    """Which sizes are the same; :meth:`numbers` gives each one a number.
+
+    ``overrun`` is set if a sum of the claim is said to have another number of terms than it has.
+    """
 
     parent: dict[Place, Place] = field(default_factory=dict)
     fixed: dict[Place, int] = field(default_factory=dict)
     declared: dict[Place, str] = field(default_factory=dict)
+    overrun: bool = False
 
     def root(self, place: Place) -> Place:
         """The place that stands for all those that are tied to it."""
@@ -100,19 +104,22 @@ def tied(
     letters: set[str],
     shapes: Mapping[str, tuple[str | int, ...]],
     names: set[str],
+    claimed: Iterable[Expression] = (),
 ) -> Sizes:
     """Everything that is known about sizes.
 
     Parameters
     ----------
     formulas
-        All of them.
+        All but those that are claimed.
     letters
         The index letters.
     shapes
         Declared shapes by the key of a symbol.
     names
         Symbols without axes that stand for nothing yet, so that they may be sizes.
+    claimed
+        Formulas that may contradict the others, which is for the points to find out.
 
     Raises
     ------
@@ -127,6 +134,12 @@ def tied(
     for formula in formulas:
         for node in walk(formula):
             _tie_node(sizes, node, letters, names)
+    for formula in claimed:
+        for node in walk(formula):
+            try:
+                _tie_node(sizes, node, letters, names)
+            except ContradictionError:
+                sizes.overrun |= isinstance(node, Big)
     _tie_customary(sizes, letters, names)
     return sizes
 
@@ -136,6 +149,9 @@ def _tie_node(sizes: Sizes, node: Expression, letters: set[str], names: set[str]
         for axis, index in enumerate(indices_of(node)):
             if isinstance(index, Symbol) and index.key in letters:
                 sizes.tie(("axis", node.key, axis), ("index", index.key))
+    for one, other in compared_letters(node):
+        if {one, other} <= letters:
+            sizes.tie(("index", one), ("index", other))
     if isinstance(node, Apply) and node.function == "element":
         for axis, index in enumerate(indices_of(node)):
             own = axis_of(node.arguments[0], axis)

@@ -213,7 +213,7 @@ def _as_number(value: Value, always: bool) -> Value:
         return value
     array = value.array
     first = array[(..., *(slice(0, 1) for _ in axes))]
-    same = np.isclose(array, first, rtol=1e-9, atol=0).all(axis=axes)
+    same = np.isclose(array, first, rtol=1e-9, atol=0, equal_nan=True).all(axis=axes)
     if not always and not same.all():
         return value
     number = first.reshape(first.shape[: first.ndim - value.rank])

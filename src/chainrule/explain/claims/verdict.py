@@ -163,13 +163,8 @@ class Verdict(Documented):
 
     def _mends(self, lang: str | None) -> Iterator[Block]:
         if self.mend is not None:
-            count = len(self.edits)
-            intro = words.text(MENDS[count], lang)
-            if count == 1:
-                yield Prose(intro, " ", *self.edits[0].said(lang).parts)
-            else:
-                yield Prose(intro)
-                yield Items([edit.said(lang) for edit in self.edits], numbered=True)
+            intro = words.text(MENDS[len(self.edits)], lang)
+            yield from _explained(intro, self.edits, lang)
             yield Formula(self.mend)
             if self.alternatives:
                 yield Prose(words.text("claims.alternatives", lang))
@@ -178,15 +173,25 @@ class Verdict(Documented):
         elif self.status == "wrong" and not self.mended_function:
             yield Prose(words.text("claims.no_mend", lang))
         if self.mended_function:
-            said = [part for edit in self.function_edits for part in (" ", *edit.said(lang).parts)]
-            yield Prose(*Prose.say(
-                "claims.mended_function", lang, function=Code(self.mended_function)
-            ).parts, *said)  # fmt: skip
+            yield from _explained(
+                words.text("claims.mended_function", lang), self.function_edits, lang
+            )
+            yield Prose(Code(self.mended_function))
 
     def _proven(self, lang: str | None) -> str:
         if isinstance(self.proof, int):
             return words.text("claims.proof_points", lang, count=self.proof)
         return words.text(PROOFS[self.proof], lang)
+
+
+def _explained(intro: str, edits: Sequence[Edit], lang: str | None) -> Iterator[Block]:
+    """What is mended, and each edit: one goes on in the line, more are a list."""
+    if len(edits) == 1:
+        yield Prose(intro, " ", *edits[0].said(lang).parts)
+        return
+    yield Prose(intro)
+    if edits:
+        yield Items([edit.said(lang) for edit in edits], numbered=True)
 
 
 def _joined(

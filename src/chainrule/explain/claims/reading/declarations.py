@@ -27,7 +27,8 @@ Shape = tuple[str | int, ...]
 _SIZE = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)?|[1-9]\d{0,5}")
 _SPACE = re.compile(r"^(?:R|ℝ|\\mathbb\{?R\}?|\\R)(?:\^\{?(.+?)\}?)?$")
 _MAPPING = re.compile(
-    r"(?:\\?[A-Za-z]+\s*\(\s*)?([A-Za-z]\w*)\s*(?::|\\colon)\s*(.+?)\s*(?:→|->|\\to|\\rightarrow)\s*(.+)"
+    r"(?:\\?[A-Za-z]+\s*\(\s*)?([A-Za-z]\w*)\s*(?::|\\colon)"
+    r"\s*(.+?)\s*(?:→|->|\\to|\\rightarrow)\s*(.+)"
 )
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 

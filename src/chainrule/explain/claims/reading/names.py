@@ -35,6 +35,8 @@ Known = Mapping[str, "Sequence[str | int | None] | int | None"]
 
 #: The most letters that are read as a product without spaces.
 LONGEST = 24
+#: Greek letters as they are cut short where ``lambda`` is a word of the language.
+SHORTENED = frozenset(("lam", "eps"))
 INDEX_LETTERS = frozenset("ijkl")
 _ACCENTED = re.compile(
     rf"([A-Za-z]|{'|'.join(sorted(GREEK, key=len, reverse=True))})_?(hat|bar|tilde)"
@@ -92,7 +94,7 @@ class Names:
 
     def is_name(self, word: str) -> bool:
         """Whether a word is one name and no row of them."""
-        return self.has(word) or word in self.loose
+        return self.has(word) or word in self.loose or word in SHORTENED
 
     def shape(self, symbol: Symbol) -> Shape | None:
         """The shape of a symbol with its indices; ``None`` if it is not known."""
@@ -123,7 +125,7 @@ class Names:
         """The names that a word is a row of; ``None`` if it is none."""
         if not self._words:
             keys = {key.replace("_", "") for key in self.shapes if "^" not in key}
-            self._words = frozenset(keys | self.loose | {*GREEK})
+            self._words = frozenset(keys | self.loose | SHORTENED | {*GREEK})
         return segments(word, self._words)
 
     def raised(self, base: Symbol, text: str, digits_follow: bool) -> Symbol | None:

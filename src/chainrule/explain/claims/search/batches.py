@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from chainrule.explain.claims.meaning import Meaning, parts
-from chainrule.explain.claims.search.edits import Edit
+from chainrule.explain.claims.search.edit import Edit
 from chainrule.explain.claims.search.places import Place
 from chainrule.explain.claims.values import Value
 from chainrule.explain.formulas.tree import Expression, Power

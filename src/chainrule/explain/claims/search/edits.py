@@ -5,11 +5,13 @@ a sum too many or too few cost least; a term that is missing altogether costs mo
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from chainrule.explain.claims.elementwise import ELEMENTWISE
-from chainrule.explain.claims.search.materials import Materials
+from chainrule.explain.claims.search.around import wrappers
+from chainrule.explain.claims.search.edit import Edit, followed, times
+from chainrule.explain.claims.search.materials import ACTIVATIONS, Materials
 from chainrule.explain.claims.search.places import Place
 from chainrule.explain.claims.values import Value
 from chainrule.explain.formulas.tree import (
@@ -30,11 +32,8 @@ from chainrule.explain.formulas.tree import (
     Transpose,
 )
 
-__all__ = ["Edit", "edits_at", "replacements", "wrappers"]
+__all__ = ["edits_at", "replacements"]
 
-HALF = Divide(Number(1), Number(2))
-_ACTIVATIONS = "sigmoid tanh relu leaky_relu elu gelu silu softplus identity"
-ACTIVATIONS = frozenset(_ACTIVATIONS.split())
 PAIRS = {
     "sin": ("cos",), "cos": ("sin",), "exp": ("log",), "log": ("exp",), "max": ("min",),
     "min": ("max",), "maximum": ("minimum",), "minimum": ("maximum",), "sum": ("mean",),
@@ -44,29 +43,6 @@ PAIRS = {
 }  # fmt: skip
 RELATIONS = {"<": (">", "<="), ">": ("<", ">="), "<=": (">=", "<"), ">=": ("<=", ">"),
              "==": ("!=",), "!=": ("==",)}  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """One change of one part.
-
-    Attributes
-    ----------
-    kind
-        What kind of slip it undoes; messages about it are found by this name.
-    old, new
-        The part as it was, and as it shall be.
-    cost
-        How unnatural it is.
-    said
-        What the message about it is about: the symbol, the factor, …
-    """
-
-    kind: str
-    old: Expression
-    new: Expression
-    cost: float
-    said: Expression | None = None
 
 
 def edits_at(place: Place, value: Value, materials: Materials) -> Iterator[Edit]:
@@ -82,147 +58,6 @@ def replacements(place: Place, value: Value, materials: Materials) -> Iterator[E
         yield from rule(place.node, place, value, materials)
 
 
-# ---------------------------------------------------------------------- around a part
-def wrappers(place: Place, node: Expression, value: Value, materials: Materials) -> Iterator[Edit]:
-    """Edits that keep the node and put something around it."""
-    parent = place.parent
-    if isinstance(parent, Compare):
-        return
-    is_number = isinstance(node, Number)
-    if not _passes(parent):
-        if not isinstance(node, Negative):
-            yield Edit("sign", node, Negative(node), 1.0)
-        if not is_number or not place.path:
-            yield from _scaled(node, value, materials)
-    if not is_number and not _collects(parent):
-        yield from _with_factor(place, node, value, materials)
-    if not is_number and not isinstance(parent, Add):
-        yield from _with_term(place, node, value, materials)
-    if isinstance(node, Number):
-        if isinstance(node.value, int) and node.value > 1 and not isinstance(parent, Power):
-            yield Edit("root", node, Apply("sqrt", (node,)), 1.2)
-        return
-    if not isinstance(parent, Power):
-        yield Edit("square", node, Power(node, Number(2)), 1.05)
-    yield Edit("root", node, Apply("sqrt", (node,)), 1.08)
-    if not isinstance(node, Divide):
-        yield Edit("inverse", node, Divide(Number(1), node), 1.25)
-    yield Edit("complement", node, Add((Number(1), Negative(node))), 1.2)
-    yield from _applied(node, value, materials)
-    yield from _summed(place, node, value, materials)
-    turns = value.rank == 2 or (value.rank == 1 and materials.rows and isinstance(parent, MatMul))
-    if turns and not isinstance(node, Transpose):
-        yield Edit("transpose", node, Transpose(node), 1.0)
-    if value.rank == 1:
-        yield Edit("diag", node, Apply("diag", (node,)), 1.05)
-
-
-def _passes(parent: Expression | None) -> bool:
-    """Whether a sign or a number is the same before the parent as before the part."""
-    return isinstance(parent, Multiply | Negative | Divide | MatMul | Transpose) or (
-        isinstance(parent, Big) and parent.kind in ("sum", "mean")
-    )
-
-
-def _collects(parent: Expression | None) -> bool:
-    """Whether the parent is a product, which takes new factors itself."""
-    return isinstance(parent, Multiply | Negative | Divide)
-
-
-def _scaled(node: Expression, value: Value, materials: Materials) -> Iterator[Edit]:
-    """Twice, half, n times, an n-th: by numbers and by sizes."""
-    two = Number(2)
-    yield Edit("factor", node, _times(two, node), 1.1, two)
-    yield Edit("factor", node, Divide(node, two), 1.1, HALF)
-    for number in materials.constants:
-        yield Edit("factor", node, _times(number, node), 1.11, number)
-        yield Edit("factor", node, Divide(node, number), 1.15, Divide(Number(1), number))
-    for symbol in materials.counts:
-        yield Edit("factor", node, _times(symbol, node), 1.12, symbol)
-        inverse = Divide(Number(1), symbol)
-        yield Edit("factor", node, Divide(node, symbol), 1.12, inverse)
-    for symbol in materials.numbers:
-        yield Edit("factor", node, _times(symbol, node), 1.2, symbol)
-        inverse = Divide(Number(1), symbol)
-        yield Edit("factor", node, Divide(node, symbol), 1.25, inverse)
-
-
-def _times(first: Expression, node: Expression, arrays: bool = False) -> Expression:
-    if isinstance(node, Negative):
-        return Negative(_times(first, node.operand, arrays))
-    if isinstance(node, Multiply) and node.arrays == arrays:
-        return Multiply((first, *node.factors), node.arrays)
-    return Multiply((first, node), arrays)
-
-
-def _followed(node: Expression, last: Expression, arrays: bool) -> Expression:
-    if isinstance(node, Negative):
-        return Negative(_followed(node.operand, last, arrays))
-    if isinstance(node, Multiply) and node.arrays == arrays:
-        return Multiply((*node.factors, last), arrays)
-    return Multiply((node, last), arrays)
-
-
-def _with_factor(
-    place: Place, node: Expression, value: Value, materials: Materials
-) -> Iterator[Edit]:
-    for factor, found, cost in materials.factors(place.bound):
-        arrays = bool(found.rank and value.rank)
-        if found.rank and not value.rank and materials.matrices:
-            continue
-        yield Edit("missing factor", node, _followed(node, factor, arrays), 1.1 + cost, factor)
-        if found.rank and value.rank and materials.matrices:
-            bare = node.operand if isinstance(node, Negative) else node
-            for product in (MatMul(bare, factor), MatMul(factor, bare)):
-                whole = product if bare is node else Negative(product)
-                yield Edit("missing factor", node, whole, 1.15 + cost, factor)
-
-
-def _with_term(
-    place: Place, node: Expression, value: Value, materials: Materials
-) -> Iterator[Edit]:
-    for term, found, cost in materials.terms(place.bound):
-        if found.rank > value.rank:
-            continue
-        head = node.terms if isinstance(node, Add) else (node,)
-        yield Edit("missing term", node, Add((*head, term)), 1.4 + cost, term)
-        yield Edit("missing term", node, Add((*head, Negative(term))), 1.4 + cost, term)
-    for number in (Number(1), Number(-1)):
-        head = node.terms if isinstance(node, Add) else (node,)
-        sign = Number(1) if number.value > 0 else Negative(Number(1))
-        yield Edit("missing term", node, Add((*head, sign)), 1.45, number)
-
-    if value.rank == 2 and value.array.shape[-1] == value.array.shape[-2]:
-        yield Edit("missing term", node, Add((node, Transpose(node))), 1.2, Transpose(node))
-
-
-def _applied(node: Expression, value: Value, materials: Materials) -> Iterator[Edit]:
-    names = [*materials.functions, *(materials.whole_functions if value.rank else ())]
-    for name in names:
-        if isinstance(node, Apply) and node.function == name:
-            continue
-        yield Edit("missing function", node, Apply(name, (node,)), 1.2, Symbol(name))
-        if name in ACTIVATIONS:
-            for slope in materials.slope_of(Apply(name, (node,))):
-                yield Edit("missing function", node, slope, 1.25, Symbol(name))
-
-
-def _summed(place: Place, node: Expression, value: Value, materials: Materials) -> Iterator[Edit]:
-    for letter in sorted(materials.layout.depends(value) - place.bound - materials.wanted):
-        index = Symbol(letter)
-        total = Big("sum", node, index)
-        yield Edit("missing sum", node, total, 1.0, index)
-        for count in materials.count_of(letter):
-            mean = Multiply((Divide(Number(1), count), total))
-            yield Edit("missing mean", node, mean, 1.1, index)
-    if value.rank:
-        yield Edit("missing sum", node, Apply("sum", (node,)), 1.0)
-        yield Edit("missing mean", node, Apply("mean", (node,)), 1.0)
-    if value.rank == 2:
-        for axis in (0, 1):
-            yield Edit("missing sum", node, Apply("sum", (node,), axis), 1.05)
-
-
 # ---------------------------------------------------------------------- kinds of nodes
 def _symbol(node: Symbol, place: Place, value: Value, materials: Materials) -> Iterator[Edit]:
     for symbol, _, cost in materials.symbols(place.bound, node):
@@ -231,6 +66,7 @@ def _symbol(node: Symbol, place: Place, value: Value, materials: Materials) -> I
             kind = "index" if same else "symbol"
             yield Edit(kind, node, symbol, 1.0 + cost, symbol)
     slopes = [(each, cost) for each, found, cost in materials.slopes(place.bound)]
+    slopes += [(each, cost) for each, _, cost in materials.inner_factors(place.bound)]
     for each, cost in slopes:
         yield Edit("symbol", node, each, 1.2 + cost, each)
 
@@ -251,14 +87,18 @@ def _number(node: Number, place: Place, value: Value, materials: Materials) -> I
         yield Edit("number", node, symbol, 1.2, symbol)
     if x != 1 and isinstance(place.parent, Multiply):
         yield Edit("extra factor", node, Number(1), 1.05, node)
-    if not place.path:
+    for measure in materials.measures:
+        if measure != node:
+            yield Edit("number", node, measure, 1.05, measure)
+    if not is_exponent:
         yield from _in_place_of_number(node, place, materials)
 
 
 def _in_place_of_number(node: Expression, place: Place, materials: Materials) -> Iterator[Edit]:
-    """What the whole claim may be if it was no more than a number."""
+    """What a number may stand for: ``1`` where ``1[i = j]`` or ``σ(z)`` belongs."""
     for factor, _, cost in materials.factors(place.bound):
-        whole = Apply("indicator", (factor,)) if isinstance(factor, Compare) else factor
+        alone = isinstance(factor, Compare) and not place.path
+        whole = Apply("indicator", (factor,)) if alone else factor
         yield Edit("symbol", node, whole, 1.15 + cost, whole)
 
 
@@ -306,10 +146,11 @@ def _multiply(node: Multiply, place: Place, value: Value, materials: Materials) 
         yield Edit("extra factor", node, left, 1.05, factor)
         yield Edit("quotient", node, Divide(left, factor), 1.1, factor)
         if isinstance(factor, Big) and len(factors) > 1:
-            inside = _followed(factor.body, left, node.arrays)
+            inside = followed(factor.body, left, node.arrays)
             yield Edit("scope", node, replace(factor, body=inside), 1.02, factor)
     if len(factors) == 2:
         yield Edit("sum for product", node, Add(factors), 1.3)
+        yield Edit("power", node, Power(*factors), 1.15)
         if materials.matrices:
             yield Edit("matrix product", node, MatMul(*factors), 1.1)
             yield Edit("matrix product", node, MatMul(*reversed(factors)), 1.15)
@@ -373,17 +214,44 @@ def _divide(node: Divide, place: Place, value: Value, materials: Materials) -> I
     else:
         yield Edit("inverse", node, below, 1.1)
     for factor in materials.numbers + materials.counts:
-        yield Edit("factor", node, Divide(above, _times(factor, below)), 1.2,
+        yield Edit("factor", node, Divide(above, times(factor, below)), 1.2,
                    Divide(Number(1), factor))  # fmt: skip
 
 
 def _power(node: Power, place: Place, value: Value, materials: Materials) -> Iterator[Edit]:
     yield Edit("extra power", node, node.base, 1.0, node.exponent)
+    yield Edit("no power", node, Multiply((node.exponent, node.base)), 1.15)
+    inside = _into_sum(node.base, node.exponent)
+    if inside is not None:
+        yield Edit("power inside", node, inside, 1.0)
     if not isinstance(node.exponent, Number):
         less = Add((node.exponent, Negative(Number(1))))
         yield Edit("number", node, Power(node.base, less), 1.05, less)
         more = Add((node.exponent, Number(1)))
         yield Edit("number", node, Power(node.base, more), 1.1, more)
+
+
+def _into_sum(node: Expression, exponent: Expression) -> Expression | None:
+    """A sum of powers from the sum whose power was taken; factors of the sum stay outside."""
+    match node:
+        case Big(body=body):
+            return replace(node, body=Power(body, exponent))
+        case Apply(function="sum" | "mean", arguments=(body,)):
+            return replace(node, arguments=(Power(body, exponent),))
+        case Divide(above, below):
+            inside = _into_sum(above, exponent)
+            return None if inside is None else Divide(inside, below)
+        case Multiply(factors):
+            inside = _into_sum(factors[-1], exponent)
+            return None if inside is None else Multiply((*factors[:-1], inside), node.arrays)
+    return None
+
+
+def _out_of_sum(node: Big | Apply, body: Expression) -> Iterator[Edit]:
+    """The power of a sum from a sum of powers."""
+    if isinstance(body, Power):
+        inside = node.with_children([body.base, *node.children[1:]])
+        yield Edit("power outside", node, Power(inside, body.exponent), 1.0)
 
 
 def _transpose(node: Transpose, place: Place, value: Value, materials: Materials) -> Iterator[Edit]:
@@ -405,6 +273,8 @@ def _apply(node: Apply, place: Place, value: Value, materials: Materials) -> Ite
     others = PAIRS.get(name, ())
     if name in ACTIVATIONS:
         others = tuple(sorted((ACTIVATIONS | {"sign"}) - {name}))
+    if name == "sigmoid" and value.rank:
+        others = (*others, "softmax")
     for other in others:
         cost = 1.05 if other in materials.functions else 1.2
         yield Edit("function", node, replace(node, function=other), cost, Symbol(other))
@@ -414,6 +284,11 @@ def _apply(node: Apply, place: Place, value: Value, materials: Materials) -> Ite
                 yield Edit("axis", node, replace(node, axis=axis), 0.99)
     if len(arguments) == 2 and name != "element":
         yield Edit("order", node, replace(node, arguments=arguments[::-1]), 1.1)
+    if name == "mean":
+        for count in materials.counts:  # of a mean, each number has its share
+            yield Edit("kind of sum", node, Divide(arguments[0], count), 1.05)
+    if name in ("sum", "mean"):
+        yield from _out_of_sum(node, arguments[0])
     if name == "softmax" and len(arguments) == 1:
         yield from _softmax_scope(node, materials)
 
@@ -439,6 +314,8 @@ def _relettered(node: Expression, letter: str, other: str) -> Expression:
 
 def _big(node: Big, place: Place, value: Value, materials: Materials) -> Iterator[Edit]:
     yield Edit("extra sum", node, node.body, 1.0, node.index)
+    if node.kind in ("sum", "mean"):
+        yield from _out_of_sum(node, node.body)
     for kind in ("sum", "mean", "product"):
         if kind != node.kind:
             cost = 1.05 if kind == "mean" or node.kind == "mean" else 1.2
@@ -461,7 +338,7 @@ def _cases(node: Cases, place: Place, value: Value, materials: Materials) -> Ite
     if len(node.values) == 2:
         yield Edit("order", node, replace(node, values=node.values[::-1]), 1.0)
     for position, case in enumerate(node.values):
-        for number in (Number(0), Number(1)):
+        for number in (Number(0), Number(1), *materials.measures):
             if case != number:
                 values = (*node.values[:position], number, *node.values[position + 1 :])
                 yield Edit("case", node, replace(node, values=values), 1.1, number)

@@ -1,26 +1,31 @@
 """What edits may put into a claim: symbols, slopes and derivatives of the problem."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise, product
+
+import numpy as np
 
 from chainrule.explain.claims.derivatives import depends_on
 from chainrule.explain.claims.elementwise import ELEMENTWISE
 from chainrule.explain.claims.letters import free_letters, renamed
 from chainrule.explain.claims.meaning import Meaning
 from chainrule.explain.claims.problem import Problem, symbols_of
+from chainrule.explain.claims.search.chain import factors_of, inner_slopes, terms_of
 from chainrule.explain.claims.search.slopes import written_slope
 from chainrule.explain.claims.values import Layout, Value
 from chainrule.explain.formulas.tree import (
     Add,
     Apply,
     Compare,
+    Divide,
     Expression,
     Multiply,
     Negative,
     Number,
     Partial,
+    Power,
     Symbol,
     Transpose,
     walk,
@@ -33,6 +38,15 @@ _ACTIVATIONS = "sigmoid tanh relu leaky_relu elu gelu silu softplus identity"
 ACTIVATIONS = frozenset(_ACTIVATIONS.split())
 SMOOTH = (ACTIVATIONS - {"identity"}) | {"sin", "cos", "exp", "log", "sqrt"}
 MOST_SYMBOLS = 40
+#: Functions that go with others: the derivative of one holds the other.
+COMPANIONS = {
+    "log_softmax": "softmax",
+    "cross_entropy": "softmax",
+    "binary_cross_entropy": "sigmoid",
+    "softplus": "sigmoid",
+}
+#: What a claim may need whole: ``norm(x)`` as a divisor, ``mean(x)`` as a term.
+PIECES = ("norm", "mean", "sum", "var", "std", "exp", "sqrt", "softmax", "cosh", "sinh")
 
 
 @dataclass
@@ -102,6 +116,18 @@ class Materials:
         return [Number(one) for one in sorted(found, key=float)
                 if isinstance(one, int) and 2 < one < 100]  # fmt: skip
 
+    @cached_property
+    def measures(self) -> list[Expression]:
+        """Numbers of the function that are not whole: the slope 0.01; 12 of a uniform variance."""
+        nodes = [node for body in self._bodies for node in walk(body)]
+        found = {node.value for node in nodes if isinstance(node, Number)}
+        numbers = [Number(one) for one in sorted(found, key=float)
+                   if not isinstance(one, int)]  # fmt: skip
+        names = {node.function for node in nodes if isinstance(node, Apply)}
+        draws = [draw.call for draw in self.problem.draws.values() if draw.call is not None]
+        names |= {call.function for call in draws}
+        return [*numbers, *([Number(12)] if names & {"rand", "uniform"} else [])]
+
     def count_of(self, letter: str) -> list[Expression]:
         """The name of the number of values of a letter, if it has one."""
         root, sizes = self.problem.sizes.root, self.problem.sizes
@@ -119,6 +145,7 @@ class Materials:
         """Functions of one number that occur in the problem."""
         nodes = [node for formula in self.formulas for node in walk(formula)]
         names = {node.function for node in nodes if isinstance(node, Apply)}
+        names |= {COMPANIONS[name] for name in names if name in COMPANIONS}
         return sorted(name for name in names if name in SMOOTH)
 
     @cached_property
@@ -126,6 +153,7 @@ class Materials:
         """Functions of vectors that occur in the problem."""
         nodes = [node for formula in self.formulas for node in walk(formula)]
         names = {node.function for node in nodes if isinstance(node, Apply)}
+        names |= {COMPANIONS[name] for name in names if name in COMPANIONS}
         return sorted(names & {"softmax", "log_softmax", "norm", "trace", "inverse"})
 
     @cached_property
@@ -137,7 +165,7 @@ class Materials:
     def differentiable(self) -> frozenset[str]:
         """Functions that may get a prime: activations, and unknown functions of one argument."""
         single = {name for name, call in self.problem.calls.items() if len(call.arguments) == 1}
-        return ACTIVATIONS | single
+        return ACTIVATIONS | {"log"} | single
 
     @cached_property
     def matrices(self) -> bool:
@@ -232,8 +260,8 @@ class Materials:
         key = ("factors", bound)
         if key not in self._made:
             found = [*self.symbols(bound), *self.slopes(bound), *self.differences(bound)]
-            found += self.units(bound)
-            self._made[key] = found[: 2 * MOST_SYMBOLS]
+            found += [*self.units(bound), *self.inner_factors(bound)]
+            self._made[key] = found[: 3 * MOST_SYMBOLS]
         return self._made[key]
 
     def terms(self, bound: frozenset[str]) -> list[Found]:
@@ -242,12 +270,85 @@ class Materials:
         if key not in self._made:
             plain = [one for one in self.slopes(bound) if getattr(one[0], "primes", 1) == 0]
             found = [*plain, *self.units(bound), *self.symbols(bound)]
-            self._made[key] = found[:MOST_SYMBOLS]
+            found = [*found[:MOST_SYMBOLS], *self.inner_terms(bound)]
+            self._made[key] = found[: 2 * MOST_SYMBOLS]
+        return self._made[key]
+
+    def divisors(self, bound: frozenset[str]) -> list[Found]:
+        """What may have been forgotten below a fraction bar: ``norm(x)``, ``var(x) + ε``."""
+        key = ("divisors", bound)
+        if key not in self._made:
+            squares = [Power(one, Number(2)) for one in self._pieces if _is(one, "norm")]
+            below = [
+                node.denominator
+                for formula in self.formulas
+                for node in walk(formula)
+                if isinstance(node, Divide) and not isinstance(node.denominator, Number)
+            ]
+            forms = [*self._pieces, *squares, *below]
+            self._made[key] = list(self._found(forms, bound, 0.1))[:MOST_SYMBOLS]
         return self._made[key]
 
     @cached_property
     def _made(self) -> dict[tuple[str, frozenset[str]], list[Found]]:
         return {}
+
+    @cached_property
+    def _bodies(self) -> list[Expression]:
+        return [definition.body for definition in self.problem.definitions.values()]
+
+    @cached_property
+    def _pieces(self) -> list[Expression]:
+        """Functions of the problem that are taken whole."""
+        return [node for body in self._bodies for node in walk(body)
+                if isinstance(node, Apply) and node.function in PIECES]  # fmt: skip
+
+    @cached_property
+    def _inner(self) -> list[Expression]:
+        """The derivatives of the function's parts by the variable, and those of a product."""
+        target = self.problem.target
+        if not isinstance(target, Partial) or not isinstance(target.by, Symbol):
+            return []
+        definitions = self.problem.definitions
+        return [slope for body in self._bodies
+                for slope in inner_slopes(body, target.by.key, definitions)]  # fmt: skip
+
+    def inner_factors(self, bound: frozenset[str]) -> Iterator[Found]:
+        """What the chain rule multiplies by: derivatives of inner functions, and their factors."""
+        parts = [part for slope in self._inner for part in (slope, *factors_of(slope))]
+        yield from self._found(parts, bound, 0.06)
+
+    def inner_terms(self, bound: frozenset[str]) -> Iterator[Found]:
+        """The terms of inner derivatives (product rule); means; ``p pᵀ``; ``1/n``."""
+        terms = [term for slope in self._inner for term in (slope, *terms_of(slope))]
+        softmaxes = [one for one in self._pieces if _is(one, "softmax")]
+        outer = [Apply("outer", (one, one)) for one in softmaxes]
+        shares = [Divide(Number(1), count) for count in self.counts]
+        yield from self._found([*terms, *self._pieces, *outer, *shares], bound, 0.06)
+
+    def _found(
+        self, forms: Iterable[Expression], bound: frozenset[str], cost: float
+    ) -> Iterator[Found]:
+        """Formulas once each, with letters that stand for something here, and their values."""
+        seen: list[Expression] = []
+        for form in (one for each in forms for one in self._lettered(each, bound)):
+            if form in seen:
+                continue
+            seen.append(form)
+            value = self._value(form)
+            if value is not None and not self._is_truth(value):
+                yield form, value, cost + 0.005 * sum(1 for _ in walk(form))
+
+    def _is_truth(self, value: Value) -> bool:
+        """Whether a value is the whole answer but for its sign: a mend never pastes that."""
+        if self.problem.about != "derivative":
+            return False
+        true = self._value(self.problem.target)
+        return (
+            true is not None
+            and true.array.shape == value.array.shape
+            and np.allclose(np.abs(true.array), np.abs(value.array), equal_nan=True)
+        )
 
     def units(self, bound: frozenset[str]) -> Iterator[Found]:
         """``1[i = j]`` for letters that run over the same values."""
@@ -386,3 +487,7 @@ def _unlike(form: Symbol, like: Symbol | None) -> float:
     same_letter = form.name == like.name
     same_indices = form.indices == like.indices
     return (0.0 if same_letter else 0.02) + (0.0 if same_indices else 0.06)
+
+
+def _is(node: Expression, name: str) -> bool:
+    return isinstance(node, Apply) and node.function == name

@@ -15,10 +15,12 @@ import numpy as np
 from chainrule.explain.claims.agreement import ABSOLUTE
 from chainrule.explain.claims.meaning import Known, Meaning, parts
 from chainrule.explain.claims.search.batches import Batch, batched, carried, one_step, turned
-from chainrule.explain.claims.search.edits import Edit, edits_at
+from chainrule.explain.claims.search.edit import Edit
+from chainrule.explain.claims.search.edits import edits_at
 from chainrule.explain.claims.search.materials import Materials
 from chainrule.explain.claims.search.places import (
     Place,
+    cancels,
     exchanged,
     places_of,
     tidied,
@@ -265,7 +267,7 @@ def _proven(search: Search, found: list[Mend]) -> list[Mend]:
             break
         if any(_alike(mend, other) for other in proven):
             continue
-        if search.proves(mend.formula):
+        if not cancels(mend.formula) and search.proves(mend.formula):
             proven.append(mend)
     return proven
 

@@ -4,9 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chainrule.explain.claims.meaning import parts
-from chainrule.explain.formulas.tree import Add, Apply, Big, Expression, Multiply, Negative, Number
+from chainrule.explain.formulas.tree import (
+    Add,
+    Apply,
+    Big,
+    Expression,
+    Multiply,
+    Negative,
+    Number,
+    walk,
+)
 
-__all__ = ["Place", "exchanged", "places_of", "tidied", "with_part", "with_replaced"]
+__all__ = ["Place", "cancels", "exchanged", "places_of", "tidied", "with_part", "with_replaced"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +115,14 @@ def tidied(formula: Expression) -> Expression:
         factors = [one for one in factors if one != Number(1)] or [Number(1)]
         return factors[0] if len(factors) == 1 else replace(formula, factors=tuple(factors))
     return formula
+
+
+def cancels(formula: Expression) -> bool:
+    """Whether a term stands in a sum with both signs: nobody writes that."""
+    return any(
+        isinstance(node, Add) and any(Negative(term) in node.terms for term in node.terms)
+        for node in walk(formula)
+    )
 
 
 def _terms(term: Expression) -> Sequence[Expression]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from chainrule.explain.claims.problem import Problem
-from chainrule.explain.claims.search.edits import Edit as Slip
+from chainrule.explain.claims.search.edit import Edit as Slip
 from chainrule.explain.claims.search.materials import Materials
 from chainrule.explain.claims.verdict import Edit
 from chainrule.explain.formulas.tree import Apply, Expression, Partial, Symbol
