@@ -12,7 +12,7 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("x**2", "2*q", {"wrt": "x"}, "'q'"),
     ("(yhat - y)**2", "2*(yhta - y)", {"wrt": "yhat"}, "Did you mean"),
     ("x**2", "2*x", {"wrt": "w"}, "does not contain 'w'"),
-    ("x**2", "2*x", {"about": "derivative"}, "by which symbol"),
+    ("x**2", "2*x", {"about": "derivative"}, "with respect to which symbol"),
     ("L = w**2", "∂L/∂w = 2 w", {"wrt": "b"}, "but wrt says 'b'"),
     ("Σ_i x_i w_i", "∂L/∂w_j = x_j", {"shapes": {"x": "n", "w": "m"}}, "sizes m and n"),
     ("X @ w", "X", {"wrt": "w", "shapes": {"X": "n, d", "w": "n"}}, "do not fit together"),

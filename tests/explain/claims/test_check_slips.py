@@ -38,6 +38,7 @@ ONE: list[tuple[str, str, dict[str, Any], str]] = [
     ("randn(n, m)*0.3", "0.3", {"about": "variance"}, "0.3**2"),
     # powers
     ("a**n", "a*n", {"about": "value"}, "a**n"),
+    ("a*n", "a**n", {"about": "value"}, "n * a"),
     ("sum(x**3)", "sum(x)**3", {"about": "value", "shapes": {"x": "n"}}, "sum(x**3)"),
     ("sum(x)**3", "sum(x**3)", {"about": "value", "shapes": {"x": "n"}}, "sum(x)**3"),
     # one candidate is a singular matrix
@@ -50,6 +51,7 @@ ONE: list[tuple[str, str, dict[str, Any], str]] = [
 def test_one_edit_mends_it(function: str, claim: str, options: dict[str, Any], mended: str) -> None:
     verdict = check_claim(function, claim, **options)
     assert (verdict.status, verdict.mended, len(verdict.edits)) == ("wrong", mended, 1)
+    assert verdict.edits[0].said("en").parts
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def test_the_tour() -> None:
     (edit,) = verdict.edits
     assert (edit.kind, to_text(edit.before), to_text(edit.after)) == ("symbol", "w", "x")
     assert edit.sentence == "x belongs in the place of w."
-    found = re.search(r"the claim gives (.+), the\s+derivative is (.+)\.", str(verdict))
+    in_one_line = " ".join(str(verdict).split())
+    found = re.search(r"the claim gives (\S+), the derivative is (\S+)\. ", in_one_line)
     at = verdict.counterexample
     assert found is not None and at is not None
     numbers = [float(one.replace("−", "-")) for one in found.groups()]

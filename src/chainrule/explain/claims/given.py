@@ -440,7 +440,7 @@ def _plain_number(node: Expression) -> float | None:
     if base is None or exponent is None:
         return inf if inf in (base, exponent) else None
     try:
-        return abs(base**exponent)
+        return float(abs(base**exponent))
     except OverflowError:
         return inf
     except ZeroDivisionError:

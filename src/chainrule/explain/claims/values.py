@@ -45,7 +45,7 @@ class Value:
             return self
         size = shape[-self.rank :]
         unit = np.eye(size[-1]) if self.rank == 2 else np.ones(size)
-        if self.rank == 2 and size[0] != size[1]:
+        if self.rank == 2 and size != 2 * size[-1:]:
             raise Misfit
         return Value(self.array * unit, self.rank, self.row)
 
