@@ -130,3 +130,37 @@ def test_no_internal_names_are_shown() -> None:
     verdict = check_claim("x + y", "∂z/∂x = 1", wrt="x", let={"z": "y**2"}, lang="en")
     assert "_f" not in str(verdict)
     assert "_f" not in str(check_claim("y**2", "2*y", wrt="x", shapes={"x": ""}, lang="en"))
+
+
+# ---------------------------------------------------------------------- signs left out
+@pytest.mark.parametrize(
+    ("function", "claim", "wrt", "let", "status"),
+    [
+        ("J = (y − t)²", "∂J/∂y ∂y/∂a", "a", {"y": "a w"}, "right"),
+        ("J = (y − t)²", "∂J/∂y ∂y/∂w", "a", {"y": "a w"}, "wrong"),
+        ("x² y³", "∂J/∂x∂y", "x", None, "unreadable"),
+        ("x relu(z)", "x 1[z > 0]", "z", None, "conditional"),
+        ("x relu(z)", "z 1[z > 0]", "z", None, "wrong"),
+    ],
+)
+def test_products_without_a_sign(
+    function: str, claim: str, wrt: str, let: dict[str, str] | None, status: str
+) -> None:
+    if status == "unreadable":
+        with pytest.raises(FormulaError, match="∂"):
+            check_claim(function, claim, wrt=wrt, let=let)
+    else:
+        assert check_claim(function, claim, wrt=wrt, let=let).status == status
+
+
+@pytest.mark.parametrize("names", [("n", "m"), ("m", "n")])
+def test_a_counterexample_is_found_where_one_size_hides_the_mistake(names: tuple[str, str]) -> None:
+    one, other = names
+    verdict = check_claim(f"randn({one}, {other})*2/{one}", f"2/{one}")
+    assert verdict.counterexample is not None
+    assert verdict.counterexample.values[one] != 2
+
+
+def test_the_mended_function_is_said_in_whole_sentences() -> None:
+    text = str(check_claim("randn(n)*2", "2", about="variance", lang="en"))
+    assert "the function is mended: the square root is missing: √2." in " ".join(text.split())

@@ -15,7 +15,8 @@ from chainrule.explain.formulas.tree import Symbol
 
 __all__ = ["Counterexample", "counterexample"]
 
-TRIES = 60
+#: How many points are looked at, and with how many ways to choose sizes.
+TRIES, WAYS = 60, 3
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,16 @@ def counterexample(
 
     ``None`` where the claim has no value that could be compared.
     """
-    inputs = readable(problem, 0, TRIES, rng)
+    # With the sizes of one way the two may be equal: 2/n and 4/n² are where n = 2.
+    return next(filter(None, (_found(problem, way, truth_of, rng) for way in range(WAYS))), None)
+
+
+def _found(
+    problem: Problem, way: int, truth_of: Callable[[Meaning], Value], rng: np.random.Generator
+) -> Counterexample | None:
+    inputs = readable(problem, way, TRIES, rng)
     try:
-        trial = trial_at(problem, 0, inputs, truth_of)
+        trial = trial_at(problem, way, inputs, truth_of)
         with np.errstate(all="ignore"):
             claim = trial.meaning.value(problem.claim)
     except (ValueError, KeyError):
@@ -67,11 +75,14 @@ def counterexample(
     wrong = trial.valid & ~close(claimed, true, 1e-6)
     if claimed.shape[POINTS] != len(wrong) or not wrong.any():
         return None
-    return _best(problem, inputs, claimed[0, 0], true[0, 0], np.flatnonzero(wrong), lead - POINTS)
+    return _best(
+        problem, way, inputs, claimed[0, 0], true[0, 0], np.flatnonzero(wrong), lead - POINTS
+    )
 
 
 def _best(
     problem: Problem,
+    way: int,
     inputs: Mapping[str, np.ndarray],
     claimed: np.ndarray,
     true: np.ndarray,
@@ -103,7 +114,7 @@ def _best(
         key: array[point] for key, array in chosen(inputs, slice(None)).items() if key in used
     }
     if not values:
-        sizes, counts = problem.sizes.numbers(0), problem.sizes.root
+        sizes, counts = problem.sizes.numbers(way), problem.sizes.root
         values = {key: sizes[counts(("size", key))] for key in symbols if key in problem.counts}
     shown = {key: Symbol(s.name, s.accent, s.layer, s.label) for key, s in symbols.items()}
     return Counterexample(values, float(a[place]), float(b[place]), shown, tuple(element))

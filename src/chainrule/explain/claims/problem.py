@@ -172,7 +172,7 @@ def make_problem(
     sizes = tied(trusted, letters, shapes, alone | sizes_named, [claim])
     _tie_definitions(sizes, definitions)
     named = {size.key for size in counted if isinstance(size, Symbol)}
-    for key in (_counted(formulas) | named) & alone:
+    for key in sorted((_counted(formulas) | named) & alone):
         sizes.root(("size", key))
     if vectors:
         sizes.root(("axis", vectors[0], 0))
@@ -190,7 +190,7 @@ def make_problem(
     for axes in inputs.values():
         for axis in axes:
             sizes.root(axis)
-    for letter in letters:
+    for letter in sorted(letters):
         sizes.root(("index", letter))
     wanted = free_letters(target, letters)
     unused = [name for name in "kjlmpqrs" if name not in letters | set(ranks) | counts]

@@ -91,7 +91,7 @@ class Derivatives(Words):
     def _denominator(self, order: int, opening: Token) -> list[Expression]:
         """``∂w``, ``∂w²``, ``∂x ∂y``: what the derivative is taken by, in reading order."""
         found: list[Expression] = []
-        while self.accepts("∂"):
+        while len(found) < order and self.accepts("∂"):
             match self.factor():
                 case Power(base=by, exponent=Number(value=int(count))) if 1 < count <= order:
                     found += [by] * count

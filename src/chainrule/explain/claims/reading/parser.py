@@ -148,7 +148,8 @@ class Parser(Derivatives, Tables):
         """Whether a factor begins here."""
         token = self.here
         if token.kind == "number":
-            return self._after_bracket()
+            indicates = token.text == "1" and self.ahead().text == "["
+            return indicates or self._after_bracket()
         if token.kind == "word":
             return token.text not in KEYWORDS or self.names.has(token.text)
         if token.kind != "operator":
