@@ -16,18 +16,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.autodiff.active import Flags, active_outputs
+from chainrule.autodiff.contributions import total
 from chainrule.autodiff.forward import pushed, scaled, zero_like
-from chainrule.autodiff.structure import PICK, WITH_SUBGRAPHS, cut, states_of
+from chainrule.autodiff.reverse_scan import backward_scan, saving_scan
+from chainrule.autodiff.structure import PICK, WITH_SUBGRAPHS, Halves, states_of, whole
 from chainrule.errors import GradientError
 from chainrule.graph.apply import apply_many
 from chainrule.graph.node import Graph, Node, topological
-from chainrule.graph.ops.elementwise import add
 from chainrule.graph.ops.movement import BROADCAST, RESHAPE, TRANSPOSE
-from chainrule.graph.ops.structure import CALL, SCAN
+from chainrule.graph.ops.structure import CALL
 from chainrule.graph.simplify import remade
 from chainrule.graph.table import Linear, Local
 from chainrule.graph.tensor import CONSTANT, Tensor, node_of, placeholder
-from chainrule.graph.trace import replay
 
 __all__ = ["Halves", "halves", "reverse"]
 
@@ -93,7 +93,7 @@ def _swept(graph: Graph, wanted: Flags, seeded: Flags | None) -> _Swept:
             upstream.append(node_of(seed))
     sweep.run(graph.nodes)
     received = [
-        sweep.received.get(node, [None])[0] if want else None
+        sweep.pop(node)[0] if want else None
         for node, want in zip(graph.inputs, wanted, strict=True)
     ]
     cotangents = [None if g is None else node_of(g) for g in received]
@@ -121,41 +121,23 @@ def _with_replaced(
 
 
 # ---------------------------------------------------------------------- forward and backward apart
-@dataclass(frozen=True)
-class Halves:
-    """A function's forward and backward half.
-
-    Attributes
-    ----------
-    forward
-        Inputs → outputs, then what else backward reads.
-    backward
-        ``reads``, then cotangents of the seeded outputs → cotangents of the ``given`` inputs.
-    reads
-        The inputs and outputs of ``forward`` that backward reads.
-    given
-        For each input, whether backward gives its cotangent; the others' are zero.
-    """
-
-    forward: Graph
-    backward: Graph
-    reads: tuple[Node, ...]
-    given: tuple[bool, ...]
-
-
 #: Cheap to repeat, so never worth saving.
 VIEWS = (BROADCAST, RESHAPE, TRANSPOSE)
 
 
-def halves(graph: Graph, wanted: Flags, seeded: Flags | None = None) -> Halves:
+def halves(
+    graph: Graph, wanted: Flags, seeded: Flags | None = None, recompute: bool = False
+) -> Halves:
     """Split backpropagation of a graph where forward ends and backward begins.
 
     Backward may read any value of forward. Constants and views it makes again; everything else that
-    it reads, forward puts out. The parameters are those of :func:`reverse`.
+    it reads, forward puts out; or, to ``recompute``, backward makes all of it again from the
+    inputs. The other parameters are those of :func:`reverse`.
     """
     swept = _swept(graph, wanted, seeded)
     results = [g for g in swept.cotangents if g is not None]
-    reads = _frontier(results, swept, set(graph.inputs))
+    computed = set() if recompute else swept.forward
+    reads = _frontier(results, swept.upstream, computed, set(graph.inputs))
     there = {*graph.inputs, *swept.outputs}
     saved = [node for node in reads if node not in there]
     name = dict(zip(graph.inputs, graph.names, strict=True))
@@ -169,10 +151,12 @@ def halves(graph: Graph, wanted: Flags, seeded: Flags | None = None) -> Halves:
     )
 
 
-def _frontier(results: Sequence[Node], swept: _Swept, inputs: set[Node]) -> list[Node]:
+def _frontier(
+    results: Sequence[Node], upstream: Sequence[Node], forward: set[Node], inputs: set[Node]
+) -> list[Node]:
     """The inputs that backward reads, and the values of forward that it is worth saving for it."""
     found = []
-    seen = set(swept.upstream)
+    seen = set(upstream)
     stack = list(results)
     while stack:
         node = stack.pop()
@@ -180,7 +164,7 @@ def _frontier(results: Sequence[Node], swept: _Swept, inputs: set[Node]) -> list
             continue
         seen.add(node)
         # A pick that only backward reads belongs to forward all the same.
-        of_forward = node in swept.forward or (node.op is PICK and node.inputs[0] in swept.forward)
+        of_forward = node in forward or (node.op is PICK and node.inputs[0] in forward)
         if node in inputs or (of_forward and node.op is not CONSTANT and node.op not in VIEWS):
             found.append(node)
         else:
@@ -200,12 +184,12 @@ class _Sweep:
     replaced
         Rows with sub-graphs that were passed, and the forward halves that take their place.
     received
-        The upstream derivatives so far, one per output of a node.
+        The contributions to the upstream derivatives so far, for each output of a node.
     """
 
     active: dict[Node, tuple[bool, ...]]
     replaced: dict[Node, Node] = field(default_factory=dict)
-    received: dict[Node, Cotangents] = field(default_factory=dict)
+    received: dict[Node, list[list[Tensor]]] = field(default_factory=dict)
 
     def is_active(self, node: Node, index: int = 0) -> bool:
         """Whether an output of a node has a derivative."""
@@ -214,16 +198,19 @@ class _Sweep:
     def add(self, node: Node, index: int, contribution: Tensor) -> None:
         """A contribution to the derivative by one output of a node."""
         if self.is_active(node, index):
-            received = self.received.setdefault(node, [None] * len(node.specs))
-            before = received[index]
-            received[index] = contribution if before is None else add(before, contribution)
+            received = self.received.setdefault(node, [[] for _ in node.specs])
+            received[index].append(contribution)
+
+    def pop(self, node: Node) -> Cotangents:
+        """The upstream derivatives of a node's outputs, once all contributions are there."""
+        return [total(parts) for parts in self.received.pop(node, [[]])]
 
     def run(self, nodes: Sequence[Node]) -> None:
         """Hand on what every node receives; ``nodes`` stand in the order of computation."""
         for node in reversed(nodes):
-            received = self.received.pop(node, None)
-            if received is None:
+            if node not in self.received:
                 continue
+            received = self.pop(node)
             if node.op is PICK:
                 self.add(node.inputs[0], node.attributes["index"], _only(received))
                 continue
@@ -268,7 +255,7 @@ class _Sweep:
         sweep = _Sweep(active, self.replaced)
         sweep.add(node_of(moved), 0, g)
         sweep.run(linear_part)
-        return sweep.received.get(source, [None])[0]
+        return sweep.pop(source)[0]
 
 
 def _only(received: Cotangents) -> Tensor:
@@ -316,7 +303,8 @@ def _pull_call(
     node: Node, inputs: Sequence[Tensor], received: Cotangents, wanted: Flags, active: Flags
 ) -> tuple[Node, Cotangents]:
     """Both halves keep the name of the function that the user called."""
-    split = halves(node.attributes["body"], wanted, [g is not None for g in received])
+    again = node.attributes.get("recompute", False)
+    split = halves(node.attributes["body"], wanted, [g is not None for g in received], again)
     outputs = apply_many(CALL, *inputs, **{**node.attributes, "body": split.forward})
     value = dict(zip(split.forward.outputs, outputs, strict=True))
     value |= zip(split.forward.inputs, inputs, strict=True)
@@ -325,17 +313,14 @@ def _pull_call(
             CALL,
             *(value[read] for read in split.reads),
             *(g for g in received if g is not None),
-            body=split.backward,
-            name=node.attributes["name"] + ".backward",
-            label=node.attributes["label"],
+            **{
+                **node.attributes,
+                "body": split.backward,
+                "name": node.attributes["name"] + ".backward",
+            },
         )
     )
-    return _whole(outputs), [next(results) if given else None for given in split.given]
-
-
-def _whole(outputs: Sequence[Tensor]) -> Node:
-    """The node whose outputs these are."""
-    return node_of(outputs[0]).inputs[0]
+    return whole(outputs), [next(results) if given else None for given in split.given]
 
 
 def _pull_scan(
@@ -343,8 +328,8 @@ def _pull_scan(
 ) -> tuple[Node, Cotangents]:
     """Forward stacks what backward reads; backward walks the steps the other way."""
     split, moving = _split_body(node, received, wanted, active)
-    forward_scan, fixed, rows = _saving_scan(node, inputs, split)
-    return forward_scan, _backward_scan(node, inputs, received, split, moving, fixed, rows)
+    forward_scan, fixed, rows = saving_scan(node, inputs, split)
+    return forward_scan, backward_scan(node, inputs, received, split, moving, fixed, rows)
 
 
 def _split_body(
@@ -360,96 +345,6 @@ def _split_body(
         if grown == seeded[:carried]:
             return split, [i for i, moves in enumerate(grown) if moves]
         seeded[:carried] = grown
-
-
-def _saving_scan(
-    scan: Node, inputs: Sequence[Tensor], split: Halves
-) -> tuple[Node, dict[Node, Tensor], dict[Node, Tensor]]:
-    """The forward scan, and what backward reads: the same at every step, or one row per step."""
-    body, captured = scan.attributes["body"], scan.attributes["captured"]
-    carried = scan.attributes["carried"]
-    fixed = _hoisted(split, dict(zip(body.inputs[:captured], inputs[:captured], strict=True)))
-    rows = dict(zip(body.inputs[captured + carried :], inputs[captured + carried :], strict=True))
-    outputs = split.forward.outputs[: len(body.outputs)]
-    there = {*fixed, *rows, *outputs[carried:]}
-    saved = [node for node in split.reads if node not in there]  # states before a step among them
-    saving = Graph(body.inputs, [*outputs, *saved], body.names)
-    results = apply_many(SCAN, *inputs, **{**scan.attributes, "body": saving})
-    stacked = dict(zip(saving.outputs[carried:], results[carried:], strict=True))
-    return _whole(results), fixed, stacked | rows
-
-
-def _hoisted(split: Halves, fixed: dict[Node, Tensor]) -> dict[Node, Tensor]:
-    """Captured values, and with them what backward reads that is the same at every step.
-
-    That is computed once more, outside of the loop, rather than stacked once per step.
-    """
-    constant = set(fixed)
-    for node in split.forward.nodes:
-        if all(child in constant for child in node.inputs):
-            constant.add(node)
-    shared = [node for node in split.reads if node in constant and node not in fixed]
-    values = replay(Graph(list(fixed), shared), list(fixed.values()))
-    return fixed | dict(zip(shared, values, strict=True))
-
-
-def _backward_scan(
-    scan: Node,
-    inputs: Sequence[Tensor],
-    received: Cotangents,
-    split: Halves,
-    moving: Sequence[int],
-    fixed: dict[Node, Tensor],
-    rows: dict[Node, Tensor],
-) -> Cotangents:
-    """The cotangents of a scan's inputs.
-
-    The state of the backward scan is the cotangent of the state, and the growing sum of what every
-    step contributes to the captured values.
-    """
-    body, carried = scan.attributes["body"], scan.attributes["carried"]
-    captured_nodes, state_nodes, row_nodes = cut(body.inputs, scan.attributes["captured"], carried)
-    state_inputs = inputs[states_of(scan)]
-    takers = [node for node, given in zip(body.inputs, split.given, strict=True) if given]
-    given = dict(zip(takers, split.backward.outputs, strict=True))
-    states = [state_nodes[i] for i in moving]
-    summed = [node for node in captured_nodes if node in given]
-    sums = [placeholder(node.spec) for node in summed]
-    row_takers = [node for node in row_nodes if node in given]
-    fixed_reads = [node for node in split.reads if node in fixed]
-    row_reads = [node for node in split.reads if node not in fixed]
-    of_states, of_rows = cut(split.backward.inputs[len(split.reads) :], len(moving))
-    inputs_of_step = [*fixed_reads, *of_states, *map(node_of, sums), *row_reads, *of_rows]
-    name = dict(zip(split.backward.inputs, split.backward.names, strict=True))
-    step = Graph(
-        inputs_of_step,
-        [
-            # A state that a step does not read gets nothing from that step.
-            *(given[n] if n in given else node_of(zero_like(Tensor(None, n))) for n in states),
-            *(node_of(add(s, Tensor(None, given[n]))) for n, s in zip(summed, sums, strict=True)),
-            *(given[node] for node in row_takers),
-        ],
-        [name.get(node, "sum") for node in inputs_of_step],
-    )
-    last = [received[i] for i in moving]
-    cotangents = apply_many(
-        SCAN,
-        *(fixed[node] for node in fixed_reads),
-        *(
-            zero_like(state_inputs[i]) if g is None else g
-            for i, g in zip(moving, last, strict=True)
-        ),
-        *(zero_like(fixed[node]) for node in summed),
-        *(rows[node] for node in row_reads),
-        *(g for g in received[carried:] if g is not None),
-        body=step,
-        captured=len(fixed_reads),
-        carried=len(states) + len(sums),
-        length=scan.attributes["length"],
-        reverse=not scan.attributes["reverse"],
-    )
-    result = dict(zip([*states, *summed, *row_takers], cotangents, strict=True))
-    return [result.get(node) for node in body.inputs]
 
 
 def _pull_while(

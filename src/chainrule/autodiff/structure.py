@@ -5,15 +5,16 @@ state, then the rows to go over; it puts out the last state, then the stacked ou
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from chainrule.graph.apply import pick
-from chainrule.graph.node import Node
+from chainrule.graph.node import Graph, Node
 from chainrule.graph.ops.structure import CALL, PICK, SCAN, WHILE
 from chainrule.graph.simplify import remade
 from chainrule.graph.tensor import Tensor, node_of
 
-__all__ = ["PICK", "WITH_SUBGRAPHS", "again", "cut", "states_of"]
+__all__ = ["PICK", "WITH_SUBGRAPHS", "Halves", "again", "cut", "states_of", "whole"]
 
 Item = TypeVar("Item")
 
@@ -42,3 +43,30 @@ def states_of(scan: Node) -> slice:
     """Where the state stands among the inputs of a scan and of its body."""
     captured: int = scan.attributes["captured"]
     return slice(captured, captured + scan.attributes["carried"])
+
+
+def whole(outputs: Sequence[Tensor]) -> Node:
+    """The node whose outputs these are."""
+    return node_of(outputs[0]).inputs[0]
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A function's forward and backward half.
+
+    Attributes
+    ----------
+    forward
+        Inputs → outputs, then what else backward reads.
+    backward
+        ``reads``, then cotangents of the seeded outputs → cotangents of the ``given`` inputs.
+    reads
+        The inputs and outputs of ``forward`` that backward reads.
+    given
+        For each input, whether backward gives its cotangent; the others' are zero.
+    """
+
+    forward: Graph
+    backward: Graph
+    reads: tuple[Node, ...]
+    given: tuple[bool, ...]

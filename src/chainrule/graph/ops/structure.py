@@ -40,13 +40,20 @@ PICK = add_row(
 )
 
 
-def _call_rule(*inputs: Spec, body: Graph, name: str, label: str) -> tuple[Spec, ...]:
+def _call_rule(
+    *inputs: Spec, body: Graph, name: str, label: str, recompute: bool = False
+) -> tuple[Spec, ...]:
     _same("call", inputs, body.input_specs)
     return body.output_specs
 
 
 def _call_value(
-    *inputs: Any, body: Graph, name: str, label: str, run: Run = evaluate
+    *inputs: Any,
+    body: Graph,
+    name: str,
+    label: str,
+    recompute: bool = False,
+    run: Run = evaluate,
 ) -> tuple[Any, ...]:
     return tuple(run(body, inputs))
 
