@@ -91,7 +91,8 @@ def backward_scan(
         *(rows[node] for node in row_reads),
         *(g for g in received[carried:] if g is not None),
     ]
-    put_out = [node for node in sums.of_rows if node not in row_inputs]
+    put_out = [given[node] for node in row_takers]
+    put_out += [node for node in sums.of_rows if node not in (*row_inputs, *put_out)]
     inputs_of_step = [*fixed_reads, *of_states, *map(node_of, sums.totals), *row_inputs]
     name = dict(zip(split.backward.inputs, split.backward.names, strict=True))
     step = Graph(
@@ -100,7 +101,6 @@ def backward_scan(
             # A state that a step does not read gets nothing from that step.
             *(given[n] if n in given else node_of(zero_like(Tensor(None, n))) for n in states),
             *sums.grown,
-            *(given[node] for node in row_takers),
             *put_out,
         ],
         [name.get(node, "sum") for node in inputs_of_step],
@@ -119,10 +119,9 @@ def backward_scan(
         length=scan.attributes["length"],
         reverse=not scan.attributes["reverse"],
     )
-    names = [*states, *sums.in_loop, *row_takers]
-    cotangents = dict(zip(names, results, strict=False))
+    cotangents = dict(zip([*states, *sums.in_loop, *row_takers], results, strict=False))
     stacked = dict(zip(row_inputs, row_values, strict=True))
-    stacked |= zip(put_out, results[len(names) :], strict=True)
+    stacked |= zip(put_out, results[len(states) + len(sums.in_loop) :], strict=True)
     cotangents |= {node: sums.after_loop(node, stacked) for node in sums.lifted}
     return [cotangents.get(node) for node in body.inputs]
 

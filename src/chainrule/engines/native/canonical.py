@@ -4,19 +4,25 @@ A reduction over any axes becomes one of the rows or of the columns of a matrix,
 regions know: a transpose brings these axes to the end (none if they are at the end or at the
 beginning already), a reshape makes a matrix of it.
 
+A product that is only read turned is made turned: ``(A B)ᵀ = Bᵀ Aᵀ``, whose rows lie side by side
+for whoever reads or joins them.
+
 Where a ReLU was open, its result says as well as its argument. The result is in memory anyway; so
 backpropagation does not make the first pass store a mask.
 """
 
 import math
+from collections import Counter
 
 from chainrule.graph.apply import apply
 from chainrule.graph.node import Graph, Node
-from chainrule.graph.ops.movement import reshape, transpose
+from chainrule.graph.ops.elementwise import stop_gradient
+from chainrule.graph.ops.movement import TRANSPOSE, constant_like, reshape, transpose
+from chainrule.graph.ops.products import MATMUL
 from chainrule.graph.simplify import remade
 from chainrule.graph.tensor import CONSTANT, Tensor, node_of
 
-__all__ = ["canonical"]
+__all__ = ["REDUCTIONS", "canonical", "with_own_outputs"]
 
 REDUCTIONS = ("sum", "max", "min")
 
@@ -24,19 +30,67 @@ REDUCTIONS = ("sum", "max", "min")
 def canonical(graph: Graph) -> Graph:
     """The graph in these forms; bodies of loops are left to their own turn."""
     value: dict[Node, Node] = {node: node for node in graph.inputs}
+    readers = Counter(child for node in graph.nodes for child in node.inputs)
+    readers.update(graph.outputs)
     for node in graph.nodes:
         inputs = [value[child] for child in node.inputs]
+        if _turns_product(node) and readers[node.inputs[0]] == 1:
+            value[node] = _turned_product(node, inputs[0])
+            continue
         if _is_relu(node):
             mask, zeros, _ = node.inputs
             result = remade(node, inputs, node.attributes)
             value[node] = result
             value[mask] = node_of(apply(mask.op, Tensor(None, result), Tensor(None, value[zeros])))
             continue
-        if node.op.name in REDUCTIONS and node.inputs[0].spec.size > 1:
+        if node.op.name == "sum" and node.inputs[0].spec.size == 0:
+            value[node] = node_of(constant_like(0, Tensor(None, node)))  # of nothing
+        elif node.op.name in REDUCTIONS and node.inputs[0].spec.size > 1:
             value[node] = _over_matrix(node, Tensor(None, inputs[0]))
         else:
             value[node] = remade(node, inputs, node.attributes)
     return Graph(graph.inputs, [value[node] for node in graph.outputs], graph.names)
+
+
+def _turns_product(node: Node) -> bool:
+    """Whether a node makes the rows of floating products the last axis."""
+    if node.op is not TRANSPOSE or node.inputs[0].op is not MATMUL or not node.spec.is_float:
+        return False
+    return bool(node.attributes["axes"][-1] == node.spec.ndim - 2)
+
+
+def _turned_product(node: Node, product: Node) -> Node:
+    """``(A B)ᵀ`` as ``Bᵀ Aᵀ``, and the other axes where they belong."""
+    a, b = (_turned(x) for x in product.inputs)
+    made, n = apply(MATMUL, b, a), node.spec.ndim
+    swap = {n - 2: n - 1, n - 1: n - 2}
+    axes = tuple(swap.get(axis, axis) for axis in node.attributes["axes"])
+    return node_of(made if axes == tuple(range(n)) else apply(TRANSPOSE, made, axes=axes))
+
+
+def _turned(x: Node) -> Tensor:
+    """The last two axes of a node exchanged; a transpose of a transpose is none."""
+    n = x.spec.ndim
+    axes = (*range(n - 2), n - 1, n - 2)
+    if x.op is TRANSPOSE:
+        axes = tuple(x.attributes["axes"][axis] for axis in axes)
+        (x,) = x.inputs
+    same = axes == tuple(range(n))
+    return Tensor(None, x) if same else apply(TRANSPOSE, Tensor(None, x), axes=axes)
+
+
+def with_own_outputs(body: Graph, states: int) -> Graph:
+    """The body of a scan with stacked outputs of its own: what it only hands through, it copies.
+
+    Then a kernel writes it, by all threads, beside what else it does with it: the states that
+    backpropagation asks for again.
+    """
+    given = set(body.inputs)
+    outputs = [
+        node_of(stop_gradient(Tensor(None, node))) if node in given else node
+        for node in body.outputs[states:]
+    ]
+    return Graph(body.inputs, [*body.outputs[:states], *outputs], body.names)
 
 
 def _is_relu(node: Node) -> bool:

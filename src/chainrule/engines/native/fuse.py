@@ -14,8 +14,9 @@ A reader that needs such a node in memory has it placed then.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from chainrule.engines.native.canonical import REDUCTIONS, canonical
+from chainrule.engines.native.canonical import REDUCTIONS, canonical, with_own_outputs
 from chainrule.engines.native.kernels import Kernel, Kind, Loop, Region, Schedule, Single
 from chainrule.engines.native.nodes import (
     collapsed,
@@ -26,6 +27,7 @@ from chainrule.engines.native.nodes import (
     sources_of,
     swaps_last_axes,
 )
+from chainrule.engines.native.views import views_of
 from chainrule.graph.apply import pick
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.spec import Shape
@@ -72,6 +74,10 @@ class _Fusion:
         self.outside = set(graph.inputs)
         self.waiting: set[Node] = set()
         self.loops: dict[Node, list[Node]] = {}
+        self.read, self.written = views_of(self.graph)
+        self.parts: dict[Node, list[Node]] = {}  # what others are written into → what is written
+        for node, view in self.written.items():
+            self.parts.setdefault(view.base, []).append(node)
         self.virtual: set[Node] = set()  # broadcasts and transposes: ways of reading
 
     def run(self) -> Schedule:
@@ -80,12 +86,19 @@ class _Fusion:
         for node in self.graph.outputs:
             self._in_memory(node)
         place = {node: self.kernels[i] for node, i in self.place.items()}
-        return Schedule(self.graph, self.kernels, self.alias, place)
+        views = self.read | self.written
+        return Schedule(self.graph, self.kernels, self.alias, place, views=views)
 
     # ------------------------------------------------------------------ one node after the other
     def _meet(self, node: Node) -> None:
         name = node.op.name
-        if name == "constant":
+        if node in self.read:
+            self._look_into(node)
+        elif node in self.parts:
+            self._join(node)
+        elif node in self.written and node.op.family == "movement":
+            pass  # its operands are written where it would be
+        elif name == "constant":
             self.outside.add(node)
         elif name == "reshape":
             self._in_memory_if_virtual(node.inputs[0])
@@ -131,7 +144,22 @@ class _Fusion:
         else:
             self._join_or_begin(node)
 
+    def _look_into(self, node: Node) -> None:
+        """A view needs that in memory of which it is one."""
+        base = Use(self.read[node].base, self.alias).root
+        self._in_memory(base)
+        self.read[node] = replace(self.read[node], base=base)
+
+    def _join(self, node: Node) -> None:
+        """A node whose parts are written into its memory: it is there when the last of them is."""
+        parts = [part for part in self.parts[node] if part.op.family != "movement"]
+        for part in parts:
+            self._in_memory(part)
+        self.place[node] = max(self.place[part] for part in parts)
+
     def _is_early(self, root: Node) -> bool:
+        if root in self.read:
+            return self.read[root].base in self.outside
         if root in self.virtual:
             return self._is_early(Use(root.inputs[0], self.alias).root)
         return root in self.outside or root in self.waiting
@@ -159,7 +187,10 @@ class _Fusion:
     def _loop(self, node: Node) -> None:
         for operand in node.inputs:
             self._in_memory(operand)
-        bodies = {k: fuse(v) for k, v in node.attributes.items() if isinstance(v, Graph)}
+        graphs = {k: v for k, v in node.attributes.items() if isinstance(v, Graph)}
+        if node.op.name == "scan":
+            graphs["body"] = with_own_outputs(graphs["body"], node.attributes["carried"])
+        bodies = {name: fuse(graph) for name, graph in graphs.items()}
         outputs = [node_of(pick(node, i)) for i in range(len(node.specs))]
         self.kernels.append(Loop(node, bodies, outputs))
         self.place.update(dict.fromkeys(outputs, len(self.kernels) - 1))
@@ -173,7 +204,7 @@ class _Fusion:
         """Place a node that was left to its readers, since one of them reads memory."""
         while node in self.alias:
             node = self.alias[node]
-        if node in self.place or node in self.outside:
+        if node in self.place or node in self.outside or node in self.read:
             return
         if node in self.waiting:
             self.waiting.discard(node)
@@ -215,9 +246,14 @@ class _Fusion:
             return 0
         if root in self.waiting or root in self.virtual:
             return self._first_possible(root)
+        if root in self.read:
+            return self._after(self.read[root].base)
         position = self.place[root]
-        kernel = self.kernels[position]
-        return position if isinstance(kernel, Region) else position + 1
+        return position if isinstance(self.kernels[position], Region) else position + 1
+
+    def _after(self, base: Node) -> int:
+        """The first kernel that can read any element of a value."""
+        return 0 if base in self.outside else self.place[base] + 1
 
     def _joined(self, region: Region, position: int, node: Node) -> bool:
         """Put a node (and what waits for it) into a region, if its values can be seen there."""
@@ -243,6 +279,8 @@ class _Fusion:
             kind = self._kind_of_elementwise(region, position, node, added)
         if kind is Kind.ONE and (region.rows > 1 or region.anchor is not None):
             return None  # threads share such a region; a number is computed by one of them
+        if node in self.written and kind is not Kind.FULL:
+            return None  # only values per element follow the steps from row to row
         if kind is not None:
             added[node] = kind
         return kind
@@ -260,9 +298,17 @@ class _Fusion:
             return kind if kind is not None and _fits(region, kind, use.shape) else None
         if root in self.virtual:
             return None  # a transpose is read by products only
+        if root in self.read:
+            return self._kind_of_view(region, position, use)
         if root not in self.outside and self.place[root] >= position:
             return None
         return outside_kind(region, use.shape)
+
+    def _kind_of_view(self, region: Region, position: int, use: Use) -> Kind | None:
+        view = self.read[use.root]
+        kind = outside_kind(region, use.shape)
+        there = self._after(view.base) <= position
+        return kind if there and (kind is Kind.FULL or view.is_dense) else None
 
     def _kind_of_elementwise(
         self, region: Region, position: int, node: Node, added: Additions

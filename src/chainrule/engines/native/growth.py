@@ -81,7 +81,7 @@ class _Comparison:
         _expect(len(one.kernels) == len(other.kernels))
         scales = tuple(map(self._scales, one.kernels, other.kernels))
         for a, b in zip(one.graph.outputs, other.graph.outputs, strict=True):
-            _expect(a.spec == b.spec and self.same.get(one.root(a)) is other.root(b))
+            _expect(a.spec == b.spec and self._is_same(one.root(a), other.root(b)))
         arrays = [
             (a.attributes["value"].array, b.attributes["value"].array)
             for a, b in zip(*constants, strict=True)
@@ -107,7 +107,7 @@ class _Comparison:
         _expect(one.op is other.op and one.specs == other.specs)
         _expect(dict(one.attributes) == dict(other.attributes))
         for a, b in zip(sources_of(one), sources_of(other), strict=True):
-            _expect(a.spec == b.spec and self.same.get(self.one.root(a)) is self.other.root(b))
+            _expect(a.spec == b.spec and self._is_same(self.one.root(a), self.other.root(b)))
 
     def _region_scales(self, one: Region, other: Region) -> tuple[int, int]:
         _expect(one.columns == other.columns and len(one.computed) == len(other.computed))
@@ -125,7 +125,7 @@ class _Comparison:
             one.inputs, other.inputs, sources_of(one), sources_of(other), strict=True
         ):
             _expect(swaps_last_axes(x) == swaps_last_axes(y))
-            _expect(self.same.get(self.one.root(a)) is self.other.root(b))
+            _expect(self._is_same(self.one.root(a), self.other.root(b)))
         self.same[one] = other
         axis = -1 if is_float_product(one) else 0
         return self._scale(one.inputs[0].spec.shape[axis], other.inputs[0].spec.shape[axis])
@@ -137,11 +137,21 @@ class _Comparison:
         _expect(next(options) == next(options))
         for x, y in zip(one.inputs, other.inputs, strict=True):
             a, b = Use(x, self.one.alias), Use(y, self.other.alias)
-            _expect(self.same.get(a.root) is b.root and a.root.spec.dtype == b.root.spec.dtype)
+            _expect(self._is_same(a.root, b.root) and a.root.spec.dtype == b.root.spec.dtype)
             if a.root not in region.kind:
                 seen = outside_kind(region, a.shape), outside_kind(other_region, b.shape)
                 _expect(seen[0] is seen[1])
         self.same[one] = other
+
+    def _is_same(self, one: Node, other: Node) -> bool:
+        """Whether two values are the same, for as many rows as there are."""
+        views = self.one.views, self.other.views
+        if one not in views[0] or one in self.same:
+            return self.same.get(one) is other
+        if other not in views[1]:
+            return False
+        a, b = views[0][one], views[1][other]
+        return (a.offset, a.strides) == (b.offset, b.strides) and self._is_same(a.base, b.base)
 
     def _scale(self, one: int, other: int) -> int:
         """How many units there are for each row of the batch; 0 if their number is fixed."""

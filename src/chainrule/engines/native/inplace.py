@@ -41,6 +41,8 @@ def updated_in_place(
 
 def _may_overwrite(body: Schedule, old: Node, new: Node, reads: Sequence[Sequence[Node]]) -> bool:
     writer = body.place[new]
+    if new not in writer.computed or any(view.base is old for view in body.views.values()):
+        return False
     position = body.kernels.index(writer)
     last = max((i for i, nodes in enumerate(reads) if old in nodes), default=-1)
     if last < position:

@@ -15,10 +15,12 @@ A value of a region is seen in one of four ways (:class:`Kind`): one number per 
 per column, or for all.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from chainrule.engines.native.nodes import is_float_product, sources_of, swaps_last_axes
+from chainrule.engines.native.views import View, dense
 from chainrule.graph.node import Graph, Node
 
 __all__ = ["Kernel", "Kind", "Loop", "Pack", "Region", "Schedule", "Single"]
@@ -149,11 +151,15 @@ class Loop:
         The schedules of its sub-graphs, by attribute name.
     outputs
         The nodes that stand for its outputs, by position.
+    copies
+        Copies of captured operands that the body's products read → where they are made, once for
+        all steps.
     """
 
     node: Node
     bodies: dict[str, "Schedule"]
     outputs: list[Node]
+    copies: dict[Node, Node] = field(default_factory=dict)
 
     @property
     def computed(self) -> list[Node]:
@@ -188,6 +194,8 @@ class Schedule:
         Product → the copy of its right-hand side that it reads.
     panels
         Nodes that lie in panels of so many columns, not row by row.
+    views
+        Nodes that lie within the memory of others.
     """
 
     graph: Graph
@@ -196,6 +204,7 @@ class Schedule:
     place: dict[Node, Kernel]
     packed: dict[Node, Pack] = field(default_factory=dict)
     panels: dict[Node, int] = field(default_factory=dict)
+    views: dict[Node, View] = field(default_factory=dict)
 
     def sources(self, node: Node) -> list[Node]:
         """The nodes in memory that a kernel reads for a node."""
@@ -209,6 +218,22 @@ class Schedule:
         while node in self.alias:
             node = self.alias[node]
         return node
+
+    def memory(self, node: Node) -> Node:
+        """The node in whose memory a root lies: itself, or that of which it is a view."""
+        return self.views[node].base if node in self.views else node
+
+    def memories(self, nodes: Iterable[Node]) -> list[Node]:
+        """The nodes in whose memory others lie, each once."""
+        return list(dict.fromkeys(map(self.memory, nodes)))
+
+    def strides(self, source: Node) -> tuple[int, ...]:
+        """Elements from one to the next, along each axis, of a value in memory."""
+        return self.views[source].strides if source in self.views else dense(source.spec.shape)
+
+    def is_turned(self, operand: Node) -> bool:
+        """Whether the rows of a product's operand are not side by side in memory."""
+        return swaps_last_axes(operand) or self.strides(self.root(operand))[-1] != 1
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.kernels))

@@ -12,16 +12,19 @@ from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE
 
-__all__ = ["emit_pack", "pack_operands", "spec_of"]
+__all__ = ["emit_pack", "pack_operands", "spec_of", "strides_of"]
 
 #: Bytes of an operand up to which every thread copies it for itself, for so many rows or more.
 PRIVATE, ROWS = 1 << 16, 16
 
 
-def _strides(operand: Node) -> Strided:
+def strides_of(operand: Node, schedule: Schedule) -> Strided:
     """The steps in memory to the next row and to the next column of an operand."""
     if swaps_last_axes(operand):
-        return Strided(1, operand.inputs[0].spec.shape[-1])
+        return strides_of(operand.inputs[0], schedule).transposed
+    root = schedule.root(operand)
+    if root in schedule.views:
+        return Strided(*schedule.views[root].strides[-2:])
     return Strided(operand.spec.shape[-1], 1)
 
 
@@ -38,8 +41,8 @@ def spec_of(node: Node, schedule: Schedule) -> MatmulSpec:
         dtype=node.spec.dtype,
         columns=node.spec.shape[-1],
         inner=inner,
-        a_at=_strides(a),
-        b_at=_strides(b) if width is None else Panels.packed(inner, width),
+        a_at=strides_of(a, schedule),
+        b_at=strides_of(b, schedule) if width is None else Panels.packed(inner, width),
         rows=node.spec.shape[-2],
         open=terms_scale > 0,
     )
@@ -52,6 +55,7 @@ def pack_operands(schedule: Schedule, target: Target) -> None:
         if isinstance(kernel, Loop):
             for body in kernel.bodies.values():
                 pack_operands(body, target)
+            _pack_before(kernel, schedule)
         if not (isinstance(kernel, Region) and kernel.anchor and is_float_product(kernel.anchor)):
             continue
         product = kernel.anchor
@@ -65,6 +69,24 @@ def pack_operands(schedule: Schedule, target: Target) -> None:
         if key not in copies:
             copies[key] = _pack(schedule, *key, kernel.terms_scale)
         schedule.packed[product] = copies[key]
+
+
+def _pack_before(loop: Loop, schedule: Schedule) -> None:
+    """Copy what is the same in all steps of a scan once, before its first step."""
+    if loop.node.op.name != "scan":
+        return
+    body = loop.bodies["body"]
+    captured = body.graph.inputs[: loop.node.attributes["captured"]]
+    outside = dict(zip(captured, loop.node.inputs, strict=False))
+    for inside in [k for k in body.kernels if isinstance(k, Pack) and k.source in outside]:
+        operand, seen = outside[inside.source], inside.operand
+        if swaps_last_axes(seen):
+            operand = Node(seen.op, (operand,), seen.attributes, seen.specs)
+        elif operand.spec != seen.spec:
+            continue  # reshaped inside
+        body.kernels.remove(inside)
+        del body.place[inside.made]
+        loop.copies[inside.made] = _pack(schedule, operand, inside.width, 0).made
 
 
 def _wanted_width(product: Node, schedule: Schedule, target: Target) -> int | None:
@@ -120,17 +142,19 @@ def emit_pack(
 ) -> None:
     """The rows of the matrix in memory from ``first`` to before ``last``."""
     dtype, (inner, columns) = kernel.operand.spec.dtype, kernel.operand.spec.shape
-    panels, at = Panels.packed(inner, kernel.width), _strides(kernel.operand)
+    panels, at = Panels.packed(inner, kernel.width), strides_of(kernel.operand, schedule)
     if not swaps_last_axes(kernel.operand):
         start = at.at(e, source, first, 0, dtype)
         end = e.at(made, e.times(first, kernel.width), dtype=dtype)
         rows = e.b.sub(e.i64(last), e.i64(first))
         pack(e, dtype, start, at, rows, columns, end, panels)
         return
-    wide = schedule.panels.get(kernel.source, inner)  # columns of the matrix that lie together
+    # Columns of the matrix that lie together, and from one such piece to the next below it.
+    wide = schedule.panels.get(kernel.source, inner)
+    down = at.col if wide == inner else wide
     heights = [wide, inner % wide] if inner % wide else [wide]
     for column, size in e.steps(first, last, [e.lanes(np.dtype(dtype)), 1], "column"):
         for row, height in e.steps(0, inner, heights, "row"):
-            start = e.at(source, e.times(row, columns), e.times(column, wide), dtype=dtype)
+            start = e.at(source, e.times(row, columns), e.times(column, down), dtype=dtype)
             end = e.at(panels.at(e, made, column, dtype), e.times(row, kernel.width), dtype=dtype)
-            copy(e, dtype, start, Strided(1, wide), height, size, end, kernel.width)
+            copy(e, dtype, start, Strided(1, down), height, size, end, kernel.width)

@@ -8,20 +8,21 @@ still be reading what another overwrites.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainrule.engines.native.fuse import operands_of
+from chainrule.engines.native.handing import Handing, Way, handing_of
 from chainrule.engines.native.inplace import updated_in_place
-from chainrule.engines.native.kernels import Kernel, Loop, Pack, Region, Schedule, Single
+from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.loops import SCRATCH
 from chainrule.engines.native.nodes import is_float_product
 from chainrule.engines.native.product import product_scratch
+from chainrule.engines.native.reads import reads_of
 from chainrule.engines.native.region import keeps_rows, sweeps_of, width_of
-from chainrule.engines.native.split import Share, overwrites, segments
+from chainrule.engines.native.split import Share, follows_own_part, overwrites, segments
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.turns import Turns, turns_of
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
-__all__ = ["Plan", "bytes_of", "plan", "reads_of", "stores_of", "whole_lines"]
+__all__ = ["Plan", "bytes_of", "plan", "stores_of", "whole_lines"]
 
 #: Buffers begin at cache lines, and step off page multiples so that they do not share cache sets.
 LINE = 64
@@ -47,6 +48,10 @@ class Plan:
         Position of a loop → where states lie while they change places.
     in_place
         The states of this body that are overwritten, with the nodes of their new values.
+    handing
+        How the steps of a scan hand on their state, if this is the body of one.
+    closed
+        Whether threads go from step to step of a scan without meeting.
     turns
         Kernels whose rows threads take in turns.
     counter
@@ -70,6 +75,8 @@ class Plan:
     body_offset: dict[tuple[int, str], int] = field(default_factory=dict)
     moves_offset: dict[int, int] = field(default_factory=dict)
     in_place: dict[int, Node] = field(default_factory=dict)
+    handing: Handing | None = None
+    closed: bool = False
     turns: list[Turns] = field(default_factory=list)
     counter: dict[int, int] = field(default_factory=dict)
     counters: int = 0
@@ -77,18 +84,6 @@ class Plan:
     private_at: int = 0
     size: int = 0
     scratch: int = 0
-
-
-def reads_of(kernel: Kernel, schedule: Schedule) -> list[Node]:
-    """The nodes that a kernel reads from memory."""
-    if isinstance(kernel, Region):
-        reads = operands_of(kernel.nodes, schedule.alias, set(kernel.computed))
-        if kernel.anchor is not None:
-            reads += schedule.sources(kernel.anchor)
-        return list(dict.fromkeys(reads))
-    if isinstance(kernel, Pack):
-        return [kernel.source]
-    return list(dict.fromkeys(schedule.sources(kernel.node)))
 
 
 def stores_of(schedule: Schedule, target: Target) -> list[set[Node]]:
@@ -99,7 +94,11 @@ def stores_of(schedule: Schedule, target: Target) -> list[set[Node]]:
     stores = []
     for kernel in schedule.kernels:
         if isinstance(kernel, Region):
-            chosen = {n for n in kernel.computed if n in read and schedule.place[n] is kernel}
+            chosen = {
+                n
+                for n in kernel.computed
+                if schedule.memory(n) in read and schedule.place[n] is kernel
+            }
             if kernel.anchor is None and not keeps_rows(kernel, width_of(kernel, target.lanes)):
                 chosen |= sweeps_of(kernel, schedule.alias).crossing
             stores.append(chosen)
@@ -136,6 +135,7 @@ def plan(
     states: Sequence[Node] = (),
     fetched: Mapping[Node, Share] | None = None,
     in_turns: bool = True,
+    carried: int | None = None,
 ) -> Plan:
     """Place the values of a schedule.
 
@@ -152,14 +152,21 @@ def plan(
         that. They have a place in the arena.
     in_turns
         Whether rows may be taken in turns: not inside of loops, whose arenas are used by others.
+    carried
+        Of the body of a scan, how many outputs are new states.
     """
     reads = [reads_of(kernel, schedule) for kernel in schedule.kernels]
     made = Plan(
         stores=stores_of(schedule, target), in_place=updated_in_place(schedule, states, reads)
     )
     given = (given or set()) | set(made.in_place.values())
+    if carried is not None:
+        made.handing = handing_of(schedule, carried, made.in_place)
+        given |= made.handing.given
     fetched, replaced = fetched or {}, overwrites(made.in_place, states)
     made.segment = segments(schedule, reads, made.stores, replaced, fetched)
+    if made.handing is not None:
+        made.closed = _is_closed(schedule, made, states, reads)
     if in_turns:
         made.turns = turns_of(schedule, reads, made.stores, made.segment, replaced, fetched.keys())
     last = _last_segments(schedule, made, reads)
@@ -173,7 +180,8 @@ def plan(
         made.offset[node] = arena.take(bytes_of(node.spec), 0, last.get(node, 0))
     for position, kernel in enumerate(schedule.kernels):
         now = made.segment[position]
-        for node in sorted(made.stores[position] - given - made.private, key=lambda n: n.serial):
+        stored = set(schedule.memories(made.stores[position])) - given - made.private
+        for node in sorted(stored - made.offset.keys(), key=lambda n: n.serial):
             made.offset[node] = arena.take(bytes_of(node.spec), now, last.get(node, now))
         if isinstance(kernel, Loop):
             made.moves_offset[position] = arena.take(_bytes_of_states(kernel), now, now)
@@ -186,6 +194,17 @@ def plan(
     made.scratch = max(made.scratch, made.private_at + own)
     made.size = arena.size
     return made
+
+
+def _is_closed(
+    schedule: Schedule, made: Plan, states: Sequence[Node], reads: Sequence[Sequence[Node]]
+) -> bool:
+    """Whether every thread can do its part of all steps of a scan without a look at the others."""
+    assert made.handing is not None
+    if any(made.segment) or made.handing.copied or Way.COPY in made.handing.ways:
+        return False
+    new = dict(zip(states, made.handing.new, strict=True))
+    return follows_own_part(schedule, reads, made.stores, new)
 
 
 def _last_segments(
@@ -204,7 +223,8 @@ def _plan_bodies(kernel: Loop, position: int, made: Plan, arena: _Arena, target:
     now = made.segment[position]
     for name, body in kernel.bodies.items():
         states = states_of(kernel) if name == "body" else ()
-        inner = plan(body, target, states=states, in_turns=False)
+        carried = kernel.node.attributes["carried"] if kernel.node.op.name == "scan" else None
+        inner = plan(body, target, states=states, in_turns=False, carried=carried)
         made.bodies[position, name] = inner
         made.body_offset[position, name] = arena.take(inner.size, now, now)
         made.scratch = max(made.scratch, inner.scratch)

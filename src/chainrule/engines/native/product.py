@@ -1,6 +1,6 @@
 """Code for a region that starts from a matrix product: its register tiles run through the nodes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.engines.native.emit import Emitter, Index, Value, lanes_of
@@ -12,6 +12,7 @@ from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.region import Cell
 from chainrule.engines.native.target import Target
 from chainrule.graph.node import Node
+from chainrule.graph.spec import Shape
 
 __all__ = ["emit_batch", "emit_product", "product_scratch", "store_chunk"]
 
@@ -163,30 +164,44 @@ def emit_batch(
 ) -> None:
     """The products from ``first`` to before ``last`` of a batch; pointers to A, B and C."""
     dtype, shape = node.spec.dtype, node.spec.shape
-    rows, columns, inner = shape[-2], shape[-1], node.inputs[0].spec.shape[-1]
-    a, b, c = pointers
+    rows, step, (a, b, c) = shape[-2], schedule.strides(node)[-2], pointers
     with e.loop(first, last, name="batch") as i:
 
         def finish(
             e: Emitter, tile: list[list[Value]], row: Index, column: Index, live: list[int | None]
         ) -> None:
             for r, vectors in enumerate(tile):
-                start = e.at(whole, e.times(_plus(e, row, r), columns), column, dtype=dtype)
+                start = e.at(whole, e.times(_plus(e, row, r), step), column, dtype=dtype)
                 offset = 0
                 for value, count in zip(vectors, live, strict=True):
                     e.store(value, e.at(start, offset, dtype=dtype), dtype, count)
                     offset += lanes_of(value)
 
-        whole = e.at(c, e.times(i, rows * columns), dtype=dtype)
+        left, right, whole = (
+            _matrix(e, pointer, schedule.strides(source), shape[:-2], i, dtype)
+            for pointer, source in zip((a, b, c), (*schedule.sources(node), node), strict=True)
+        )
         emit_matmul(
             e,
             spec_of(node, schedule),
             rows=(0, rows),
-            a=e.at(a, e.times(i, rows * inner), dtype=dtype),
-            b=e.at(b, e.times(i, inner * columns), dtype=dtype),
+            a=left,
+            b=right,
             finish=finish,
             scratch=scratch,
         )
+
+
+def _matrix(
+    e: Emitter, base: Value, strides: Sequence[int], batch: Shape, i: Value, dtype: Any
+) -> Value:
+    """The first element of the ``i``-th matrix of a batch."""
+    offset: Index = 0
+    for n, step in zip(reversed(batch), reversed(strides[: len(batch)]), strict=True):
+        here = e.b.srem(i, e.i64(n))
+        i = e.b.sdiv(i, e.i64(n))
+        offset = e.plus(e.times(here, step), offset)
+    return e.at(base, offset, dtype=dtype)
 
 
 def _plus(e: Emitter, index: Index, offset: int) -> Any:

@@ -13,14 +13,16 @@ from chainrule.engines.native import Refused, loops
 from chainrule.engines.native.disk import kept
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function
 from chainrule.engines.native.executable import Artifact, Executable
+from chainrule.engines.native.frame import Body, Frame
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Schedule, Single
 from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.plan import plan
+from chainrule.engines.native.tables import with_tables_first
 from chainrule.engines.native.target import Target, host
-from chainrule.engines.native.writer import Body, Frame, Writer, shares_of
+from chainrule.engines.native.writer import Writer, shares_of
 from chainrule.graph.node import Graph
 from chainrule.graph.simplify import inline_calls, simplify
 
@@ -35,7 +37,7 @@ def checked_schedule(graph: Graph) -> Schedule:
     Refused
         If an op has no native rule.
     """
-    schedule = fuse(simplify(inline_calls(graph)))
+    schedule = fuse(simplify(with_tables_first(simplify(inline_calls(graph)))))
     if reason := _without_rule(schedule):
         raise Refused(reason)
     return schedule

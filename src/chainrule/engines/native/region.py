@@ -108,7 +108,7 @@ class Cell:
         error: Value,
     ) -> None:
         self.error = error
-        self.panels = schedule.panels
+        self.panels, self.views = schedule.panels, schedule.views
         self.indices: dict[Node, Value] = {}
         self.e, self.region, self.alias, self.pointers = e, region, schedule.alias, pointers
         self.width = width
@@ -208,7 +208,9 @@ class Cell:
             return e.at(
                 panels.at(e, base, column, dtype), e.times(self.row, panels.width), dtype=dtype
             )
-        return e.at(base, e.times(self.row, self.region.columns), column, dtype=dtype)
+        row = self.views[node].row if node in self.views else self.region.columns
+        assert row is not None
+        return e.at(base, e.times(self.row, row), column, dtype=dtype)
 
     def compute(
         self, node: Node, known: dict[Node, Value], column: Index, live: int | None

@@ -57,7 +57,8 @@ def _can(schedule: Schedule, reads: Sequence[Sequence[Node]], new: Node, old: No
     """Whether all kernels that touch a state can read and write it in panels."""
     writer = schedule.place[new]
     whole = isinstance(writer, Region) and writer.kind[new] is Kind.FULL and writer.rows > 1
-    if old.spec.ndim != 2 or not old.spec.is_float or not whole:
+    viewed = any(view.base in (old, new) for view in schedule.views.values())
+    if old.spec.ndim != 2 or not old.spec.is_float or not whole or viewed:
         return False
     for kernel, read in zip(schedule.kernels, reads, strict=True):
         if any(x in read and not _reads_in_place(kernel, schedule, x) for x in (new, old)):

@@ -11,6 +11,7 @@ from llvmlite import ir
 from chainrule.engines.native.emit import Emitter, Index, Value, element_type
 from chainrule.engines.native.kernels import Region, Schedule
 from chainrule.engines.native.layout import Piece
+from chainrule.engines.native.operands import strides_of
 from chainrule.engines.native.product import store_chunk
 from chainrule.engines.native.region import Cell, combined, folded, neutral, width_of
 from chainrule.engines.native.tiles import whole_steps
@@ -40,6 +41,7 @@ def emit_row_sums(
     cell = Cell(e, region, schedule, pointers, width, error)
     cell.begin_row(0)
     matrix = pointers[schedule.root(anchor.inputs[0])]
+    step = strides_of(anchor.inputs[0], schedule).row
     length: Index = anchor.inputs[0].spec.shape[0]
     if region.terms_scale:
         length = e.times(rows, region.terms_scale)
@@ -48,7 +50,7 @@ def emit_row_sums(
         store_chunk(cell, anchor, _down(e, anchor, matrix, length), 0, None, stored)
         return
     for column, pieces in _groups(e, region.columns, width, first, last):
-        results = _reduced(e, anchor, matrix, length, column, pieces, width)
+        results = _reduced(e, anchor, matrix, step, length, column, pieces, width)
         for piece, value in zip(pieces, results, strict=True):
             store_chunk(cell, anchor, value, e.plus(column, piece.first), piece.live, stored)
 
@@ -100,16 +102,17 @@ def _reduced(
     e: Emitter,
     anchor: Node,
     matrix: Value,
+    step: int,
     rows: Index,
     column: Index,
     pieces: list[Piece],
     width: int,
 ) -> list[Value]:
     """The results for some vectors of columns."""
-    name, dtype, columns = anchor.op.name, anchor.spec.dtype, anchor.spec.size
+    name, dtype = anchor.op.name, anchor.spec.dtype
 
     def add(row: Index, results: list[Value]) -> list[Value]:
-        line = e.at(matrix, e.times(row, columns), column, dtype=dtype)
+        line = e.at(matrix, e.times(row, step), column, dtype=dtype)
         for i, piece in enumerate(pieces):
             loaded = e.load(e.at(line, piece.first, dtype=dtype), dtype, width, piece.live)
             results[i] = combined(e, name, dtype, results[i], loaded)

@@ -10,17 +10,20 @@ from llvmlite import ir
 from chainrule.engines.native.disk import described, kept
 from chainrule.engines.native.emit import Emitter, Value, flushed_denormals
 from chainrule.engines.native.executable import Artifact, Executable
+from chainrule.engines.native.frame import Body
 from chainrule.engines.native.growth import Growth, compared, constants_of, mark
 from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.pace import Pace
-from chainrule.engines.native.plan import bytes_of, plan, reads_of, whole_lines
+from chainrule.engines.native.plan import bytes_of, plan, whole_lines
 from chainrule.engines.native.program import checked_schedule, entry
+from chainrule.engines.native.reads import reads_of
+from chainrule.engines.native.repetition import finish_step, row_at
 from chainrule.engines.native.resident import panelled
 from chainrule.engines.native.split import Share, overwrites
 from chainrule.engines.native.target import Target, host
-from chainrule.engines.native.writer import Body, Writer, row_at, shares_of
+from chainrule.engines.native.writer import Writer, shares_of
 from chainrule.graph.node import Graph, Node
 
 __all__ = ["LoopDesign", "NativeLoop"]
@@ -160,7 +163,7 @@ class LoopDesign:
         places = [
             row_at(e, out, step, spec) for out, spec in zip(outputs, self._outputs, strict=True)
         ]
-        writer.finish_step(body, state, made, places, moves)
+        finish_step(writer, body, state, made, places, moves)
 
     def _gather(
         self,

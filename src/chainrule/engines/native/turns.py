@@ -80,16 +80,18 @@ def turns_of(
         What threads write before the first kernel, each its part.
     """
     found, kernels = [], schedule.kernels
-    for positions in _chains(kernels, reads, stores, segment):
+    for positions in _chains(schedule, reads, stores, segment):
         beside = [
             i
             for i, number in enumerate(segment)
             if number == segment[positions[0]] and i not in positions
         ]
-        others = {node for i in beside for node in stores[i] if not _is_own(kernels[i])}
+        others = {
+            schedule.memory(node) for i in beside for node in stores[i] if not _is_own(kernels[i])
+        }
         others |= fetched if segment[positions[0]] == 0 else set()
         read = {node for i in positions for node in reads[i]}
-        made = {node for i in positions for node in stores[i]}
+        made = {schedule.memory(node) for i in positions for node in stores[i]}
         made |= {replaced[node] for node in made & replaced.keys()}
         alone = made.isdisjoint(node for i in beside for node in reads[i])
         group = [kernels[i] for i in positions]
@@ -99,7 +101,7 @@ def turns_of(
 
 
 def _chains(
-    kernels: Sequence[Kernel],
+    schedule: Schedule,
     reads: Sequence[Sequence[Node]],
     stores: Sequence[set[Node]],
     segment: Sequence[int],
@@ -107,6 +109,7 @@ def _chains(
     """Kernels that follow one another, each reading of the same rows what those before made."""
     chains: list[range] = []
     made: set[Node] = set()
+    kernels = schedule.kernels
     for position, kernel in enumerate(kernels):
         if not _rows(kernel):
             continue
@@ -123,7 +126,7 @@ def _chains(
         else:
             chains.append(range(position, position + 1))
             made = set()
-        made |= stores[position]
+        made |= set(schedule.memories(stores[position]))
     return chains
 
 

@@ -4,72 +4,34 @@ The code is written once and run by every thread with its own number. Each kerne
 pointers and of the part that the thread does; equal kernels share one, so that depth adds no code.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from chainrule.engines.native import loops
 from chainrule.engines.native.barrier import emit_barrier_function
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Index, Value, new_function
+from chainrule.engines.native.frame import Body, Frame, Pointers
 from chainrule.engines.native.fuse import Use
-from chainrule.engines.native.growth import constants_of
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.layout import Panels
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
 from chainrule.engines.native.operands import emit_pack, spec_of
-from chainrule.engines.native.plan import Plan, bytes_of, reads_of, whole_lines
 from chainrule.engines.native.product import emit_batch, emit_product
+from chainrule.engines.native.reads import reads_of, values_of
 from chainrule.engines.native.region import emit_region
+from chainrule.engines.native.repetition import emit_loop
 from chainrule.engines.native.row_sums import emit_row_sums
-from chainrule.engines.native.split import Share, share_of, written_by
+from chainrule.engines.native.split import Share, share_of
 from chainrule.engines.native.turns import Turns, emit_turns
 from chainrule.graph.node import Node
-from chainrule.graph.spec import Spec
 
-__all__ = ["Body", "Frame", "Writer", "copy", "row_at", "shares_of"]
+__all__ = ["Writer", "shares_of"]
 
-Pointers = Mapping[Node, Value]
 #: Bytes of the largest operand that is asked for as a whole: it should not push out others.
 FETCHED = 65536
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a thread knows while it runs: its number, how many there are, and shared places.
-
-    Attributes
-    ----------
-    index, count
-        The thread's number, and the number of threads.
-    rows
-        How many rows the batch has, where only the run knows.
-    scratch
-        Memory of this thread.
-    error
-        A word that becomes 1 when an index is out of range.
-    meeting
-        Memory of the barrier.
-    """
-
-    index: Value
-    count: Value
-    rows: Value
-    scratch: Value
-    error: Value
-    meeting: Value
-
-
-@dataclass(frozen=True)
-class Body:
-    """A list of kernels that is run repeatedly: its schedule, its plan, its arena."""
-
-    schedule: Schedule
-    plan: Plan
-    arena: Value
 
 
 def shares_of(schedule: Schedule) -> list[Share]:
@@ -149,7 +111,7 @@ class Writer:
             if position and body.plan.segment[position] != body.plan.segment[position - 1]:
                 self.meet()
             if isinstance(kernel, Loop):
-                self._loop(kernel, body, position, pointers)
+                emit_loop(self, kernel, body, position, pointers)
             elif position in in_turns:
                 self._in_turns(in_turns[position], body, pointers)
                 taken = in_turns[position].positions
@@ -206,7 +168,7 @@ class Writer:
     ) -> Callable[[Value, Value], None]:
         """What calls a kernel for units from the first to before the last."""
         schedule, stored = body.schedule, body.plan.stores[position]
-        used = list(dict.fromkeys([*reads_of(kernel, schedule), *_ordered(stored)]))
+        used = schedule.memories([*reads_of(kernel, schedule), *_ordered(stored)])
         key = signature(kernel, schedule, used, stored)
         if key not in self.functions:
             self.functions[key] = self._function(kernel, schedule, used, stored)
@@ -233,7 +195,10 @@ class Writer:
         if product is None or not is_float_product(product):
             return
         spec = spec_of(product, schedule)
-        left, right = (pointers[node] for node in schedule.sources(product))
+        sources = schedule.sources(product)
+        if any(source in schedule.views for source in sources):
+            return  # what lies apart is not asked for as a whole
+        left, right = (pointers[node] for node in sources)
         inner, columns = product.inputs[1].spec.shape
         if isinstance(spec.b_at, Panels):
             columns = -(-columns // spec.b_at.width) * spec.b_at.width
@@ -258,6 +223,9 @@ class Writer:
         name = f"kernel{len(self.functions) + 1}"
         function, e = new_function(self.module, name, kinds, self.e.target, internal=True)
         own = dict(zip(used, function.args, strict=False))
+        for node in [*values_of(kernel, schedule), *stored]:
+            if view := schedule.views.get(node):
+                own[node] = e.at(own[view.base], view.offset, dtype=node.spec.dtype)
         scratch, error, *part, rows = function.args[-5:]
         first, last = part
         if isinstance(kernel, Region) and share_of(kernel) is None:
@@ -274,113 +242,6 @@ class Writer:
             emit_row_sums(e, kernel, schedule, own, stored, first, last, rows, error)
         e.b.ret_void()
         return function
-
-    # ------------------------------------------------------------------ loops
-    def repeated(
-        self, body: Body, pointers: Pointers, inputs: Sequence[Value], state: Sequence[Value]
-    ) -> list[Value]:
-        """The kernels of a body, once; returns pointers to its outputs."""
-        given = {node: pointers[node] for node in constants_of(body.schedule)}
-        given.update(zip(body.schedule.graph.inputs, inputs, strict=True))
-        given.update({node: state[i] for i, node in body.plan.in_place.items()})
-        known = self.schedule(body, given)
-        return [known[body.schedule.root(node)] for node in body.schedule.graph.outputs]
-
-    def finish_step(
-        self,
-        body: Body,
-        state: Sequence[Value],
-        made: Sequence[Value],
-        outputs: Sequence[Value],
-        scratch: Value,
-    ) -> None:
-        """Put new states in the place of old ones, and outputs where they belong."""
-        specs = body.schedule.graph.output_specs
-        if len(body.plan.in_place) < len(state) or not _made_alone(body, len(state)):
-            self.meet()
-        with self.alone():
-            for to, source, spec in zip(
-                outputs, made[len(state) :], specs[len(state) :], strict=True
-            ):
-                copy(self.e, to, source, bytes_of(spec))
-            _move_state(self.e, body, state, made, specs, scratch)
-        self.meet()
-
-    def _loop(self, kernel: Loop, outer: Body, position: int, pointers: Pointers) -> None:
-        operands = [pointers[outer.schedule.root(x)] for x in kernel.node.inputs]
-        results = [pointers[node] for node in kernel.outputs]
-        bodies = {
-            name: Body(
-                body,
-                outer.plan.bodies[position, name],
-                self.e.at(outer.arena, outer.plan.body_offset[position, name], dtype=np.int8),
-            )
-            for name, body in kernel.bodies.items()
-        }
-        scratch = self.e.at(outer.arena, outer.plan.moves_offset[position], dtype=np.int8)
-        write = self._scan if kernel.node.op.name == "scan" else self._while
-        write(kernel, bodies, pointers, operands, results, scratch)
-
-    def _begin(self, state: Sequence[Value], first: Sequence[Value], specs: Sequence[Spec]) -> None:
-        with self.alone():
-            for to, source, spec in zip(state, first, specs, strict=True):
-                copy(self.e, to, source, bytes_of(spec))
-        self.meet()
-
-    def _scan(
-        self,
-        kernel: Loop,
-        bodies: Mapping[str, Body],
-        pointers: Pointers,
-        operands: Sequence[Value],
-        results: Sequence[Value],
-        scratch: Value,
-    ) -> None:
-        e, node, body = self.e, kernel.node, bodies["body"]
-        captured, carried = node.attributes["captured"], node.attributes["carried"]
-        length, reverse = node.attributes["length"], node.attributes["reverse"]
-        specs, inputs = body.schedule.graph.output_specs, body.schedule.graph.input_specs
-        state, sequences = list(results[:carried]), operands[captured + carried :]
-        self._begin(state, operands[captured : captured + carried], specs[:carried])
-        with e.loop(0, length, name="step") as i:
-            step = e.b.sub(e.i64(length - 1), i) if reverse else i
-            rows = [
-                row_at(e, pointer, step, spec)
-                for pointer, spec in zip(sequences, inputs[captured + carried :], strict=True)
-            ]
-            made = self.repeated(body, pointers, [*operands[:captured], *state, *rows], state)
-            outputs = [
-                row_at(e, pointer, step, spec)
-                for pointer, spec in zip(results[carried:], specs[carried:], strict=True)
-            ]
-            self.finish_step(body, state, made, outputs, scratch)
-
-    def _while(
-        self,
-        kernel: Loop,
-        bodies: Mapping[str, Body],
-        pointers: Pointers,
-        operands: Sequence[Value],
-        results: Sequence[Value],
-        scratch: Value,
-    ) -> None:
-        ask = kernel.node.attributes["condition_captured"]
-        fixed = kernel.node.attributes["body_captured"]
-        state, b = list(results), self.e.b
-        self._begin(state, operands[ask + fixed :], kernel.node.specs)
-        head, inside, done = (b.append_basic_block(f"while.{n}") for n in ("head", "body", "end"))
-        b.branch(head)
-        b.position_at_end(head)
-        given = [*operands[:ask], *state]
-        (answer,) = self.repeated(bodies["condition"], pointers, given, state)
-        self.meet()
-        b.cbranch(self.e.load(answer, np.bool_), inside, done)
-        b.position_at_end(inside)
-        given = [*operands[ask : ask + fixed], *state]
-        made = self.repeated(bodies["body"], pointers, given, state)
-        self.finish_step(bodies["body"], state, made, [], scratch)
-        b.branch(head)
-        b.position_at_end(done)
 
 
 def _emit_single(
@@ -407,20 +268,27 @@ def signature(
 ) -> Any:
     """All that a kernel's code depends on: two kernels with equal signatures have the same code."""
     if isinstance(kernel, Pack):
-        lies = schedule.panels.get(kernel.source)
-        return kernel.operand.spec, swaps_last_axes(kernel.operand), kernel.width, lies
+        panels, view = schedule.panels.get(kernel.source), schedule.views.get(kernel.source)
+        at = view and (view.offset, view.strides)
+        return kernel.operand.spec, swaps_last_axes(kernel.operand), kernel.width, panels, at
     place = {node: i for i, node in enumerate(used)}
+
+    def lies(root: Node) -> Any:
+        """Where a value in memory is, and how it lies there."""
+        view = schedule.views.get(root)
+        at = view and (view.offset, view.strides)
+        return place.get(schedule.memory(root)), schedule.panels.get(root), at
+
     own = {node: i for i, node in enumerate(kernel.computed)}
 
     def operand(x: Node, source: Node) -> Any:
         use = Use(source, schedule.alias)
-        where = own.get(use.root), place.get(use.root)
-        lies = use.root.spec, schedule.panels.get(use.root)
-        return *where, *lies, use.shape, swaps_last_axes(x), x.spec
+        root = use.root
+        return own.get(root), root.spec, *lies(root), use.shape, swaps_last_axes(x), x.spec
 
     def line(node: Node) -> Any:
         attributes = tuple(sorted(node.attributes.items()))
-        target = (place[node], schedule.panels.get(node)) if node in stored else None
+        target = lies(node) if node in stored else None
         operands = tuple(map(operand, node.inputs, schedule.sources(node)))
         return node.op.name, node.specs, attributes, operands, target
 
@@ -430,45 +298,6 @@ def signature(
     kinds = tuple(kernel.kind[node] for node in kernel.computed)
     scales = kernel.rows_scale, kernel.terms_scale
     return kernel.rows, kernel.columns, *scales, kernel.anchor is not None, kinds, code
-
-
-def _made_alone(body: Body, states: int) -> bool:
-    """Whether the first thread alone has written the outputs that are not states."""
-    place, graph = body.schedule.place, body.schedule.graph
-    roots = [body.schedule.root(node) for node in graph.outputs[states:]]
-    return all(root not in place or written_by(place[root], root) is None for root in roots)
-
-
-def _move_state(
-    e: Emitter,
-    body: Body,
-    state: Sequence[Value],
-    made: Sequence[Value],
-    specs: Sequence[Spec],
-    scratch: Value,
-) -> None:
-    """Put the new state in place of the old one, through scratch: it may be read from that."""
-    moves, offset = [], 0
-    for i, (place, source, spec) in enumerate(zip(state, made, specs, strict=False)):
-        if i not in body.plan.in_place:
-            moves.append((place, source, e.at(scratch, offset, dtype=np.int8), bytes_of(spec)))
-            offset += whole_lines(bytes_of(spec))
-    for _, source, between, size in moves:
-        copy(e, between, source, size)
-    for place, _, between, size in moves:
-        copy(e, place, between, size)
-
-
-def row_at(e: Emitter, pointer: Value, row: Index, spec: Spec) -> Value:
-    """A pointer to one of the values that lie one after the other."""
-    return e.at(pointer, e.times(row, bytes_of(spec)), dtype=np.int8)
-
-
-def copy(e: Emitter, to: Value, source: Value, size: int) -> None:
-    """``size`` bytes from one place to another, which may overlap it."""
-    signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
-    move = e.declare("llvm.memmove.p0.p0.i64", signature)
-    e.b.call(move, [to, source, e.i64(size), ir.Constant(ir.IntType(1), 0)])
 
 
 def _ordered(nodes: set[Node]) -> list[Node]:
