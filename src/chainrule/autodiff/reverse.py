@@ -317,6 +317,7 @@ def _pull_call(
                 **node.attributes,
                 "body": split.backward,
                 "name": node.attributes["name"] + ".backward",
+                **({"apart": True} if again else {}),
             },
         )
     )

@@ -10,6 +10,7 @@ from chainrule.graph.functions.numeric import *
 from chainrule.graph.functions.reducing import *
 from chainrule.graph.functions.shaping import *
 from chainrule.graph.indexing import getitem
+from chainrule.graph.loops import scan, while_loop
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.ops.elementwise import *
 from chainrule.graph.ops.gather import *
@@ -23,7 +24,7 @@ from chainrule.graph.simplify import inline_calls, simplify
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE
 from chainrule.graph.tensor import Tensor, asarray, from_dlpack, tensor
-from chainrule.graph.trace import call, make_graph, named, scan, while_loop
+from chainrule.graph.trace import call, make_graph, named, recompute
 from chainrule.graph.verify import verify
 
 # Written out, although most names stand in the lists of the modules above: type checkers read
@@ -40,8 +41,8 @@ __all__ = [
     "logical_not", "logical_or", "logsumexp", "make_graph", "matmul", "max", "maximum", "mean",
     "min", "minimum", "moveaxis", "multiply", "named", "negative", "norm", "not_equal", "ones",
     "ones_like", "outer", "pad", "power", "prod", "random", "random_bits", "ravel",
-    "reciprocal", "remainder", "repeat", "reshape", "roll", "round", "scan", "scatter_add",
-    "sigmoid", "sign", "simplify", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze",
+    "reciprocal", "recompute", "remainder", "repeat", "reshape", "roll", "round", "scan",
+    "scatter_add", "sigmoid", "sign", "simplify", "sin", "sinh", "sort", "split", "sqrt", "square", "squeeze",
     "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis",
     "tan", "tanh", "tensor", "tile", "transpose", "triangular_solve", "tril", "triu", "trunc",
     "var", "verify", "where", "while_loop", "zeros", "zeros_like",

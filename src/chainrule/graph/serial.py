@@ -199,7 +199,7 @@ KINDS = {
     **dict.fromkeys(("captured", "carried", "condition_captured", "body_captured"), NATURAL),
     **dict.fromkeys(("axes", "shape", "start", "stop", "step", "low", "high"), NATURALS),
     "interior": NATURALS,
-    **dict.fromkeys(("reverse", "transposed"), FLAG),
+    **dict.fromkeys(("reverse", "transposed", "recompute", "apart"), FLAG),
     **dict.fromkeys(("name", "label"), TEXT),
     "dtype": _Kind(_dtype_name, _dtype),
     "value": _Kind(_literal_data, _literal),

@@ -52,6 +52,9 @@ def _with_subgraphs(node: Node, change: Callable[[Graph], Graph]) -> dict[str, A
 def inline_calls(graph: Graph) -> Graph:
     """The graph with every ``call`` replaced by its body, at any depth.
 
+    A call that is ``apart`` stays: what it computes again must not be merged with what was computed
+    before.
+
     Examples
     --------
     >>> import chainrule as cr
@@ -70,7 +73,7 @@ def _inlined(graph: Graph, inputs: Sequence[Node]) -> list[Node]:
     value: dict[Node, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         operands = [value[child] for child in node.inputs]
-        if node.op is CALL:
+        if node.op is CALL and not node.attributes.get("apart"):
             value[node] = _inlined(node.attributes["body"], operands)
         elif node.op is PICK and isinstance(operands[0], list):
             value[node] = operands[0][node.attributes["index"]]

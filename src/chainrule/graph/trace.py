@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.errors import ShapeError, SymbolicError
+from chainrule.errors import SymbolicError
 from chainrule.graph.apply import apply, apply_many
 from chainrule.graph.node import Graph, Node
-from chainrule.graph.ops.structure import CALL, PICK, SCAN, WHILE
+from chainrule.graph.ops.structure import CALL, PICK
 from chainrule.graph.spec import Spec
 from chainrule.graph.tensor import CONSTANT, INPUT, Tensor, asarray, node_of, placeholder, spec_of
-from chainrule.trees import TreeDef, tree_flatten, tree_map, tree_unflatten
+from chainrule.trees import TreeDef, tree_flatten, tree_unflatten
 
 __all__ = [
     "Trace",
@@ -29,10 +29,9 @@ __all__ = [
     "is_array",
     "make_graph",
     "named",
+    "recompute",
     "replay",
-    "scan",
     "trace",
-    "while_loop",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -211,7 +210,9 @@ def merged(leaves: Sequence[Any], chosen: Sequence[bool], new: Sequence[Any]) ->
 
 
 # ---------------------------------------------------------------------- named functions
-def call(name: str, label: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def call(
+    name: str, label: str, function: Callable[..., Any], *arguments: Any, **attributes: bool
+) -> Any:
     """Call ``function`` so that a graph remembers the call by name.
 
     On concrete arguments this is an ordinary call. If a symbolic tensor is among them, the function
@@ -227,6 +228,8 @@ def call(name: str, label: str, function: Callable[..., Any], *arguments: Any) -
         Takes and returns trees of tensors.
     *arguments
         Its arguments; leaves that are not arrays are passed on as they are.
+    **attributes
+        Further attributes of the node (``recompute``).
 
     Examples
     --------
@@ -249,8 +252,8 @@ def call(name: str, label: str, function: Callable[..., Any], *arguments: Any) -
         return function(*tree_unflatten(definition, merged(leaves, chosen, inner)))
 
     traced = trace(flat, [t.spec for t in tensors], _argument_names(definition, chosen))
-    attributes = {"body": traced.graph, "name": name, "label": label}
-    outputs = apply_many(CALL, *tensors, *traced.captured, **attributes)
+    node = {"body": traced.graph, "name": name, "label": label, **attributes}
+    outputs = apply_many(CALL, *tensors, *traced.captured, **node)
     return tree_unflatten(traced.output, outputs)
 
 
@@ -278,164 +281,36 @@ def named(function: Function) -> Function:
     return wrapper  # type: ignore[return-value]
 
 
-# ---------------------------------------------------------------------- loops
-def scan(
-    function: Callable[[Any, Any], tuple[Any, Any]],
-    initial: Any,
-    rows: Any = None,
-    *,
-    length: int | None = None,
-    reverse: bool = False,
-) -> tuple[Any, Any]:
-    """A loop that carries a state along the first axis of ``rows``.
+def recompute(function: Function) -> Function:
+    """A function of trees whose backpropagation computes it again instead of keeping its values.
 
-    In plain Python::
-
-        state, outputs = initial, []
-        for row in rows:
-            state, output = function(state, row)
-            outputs.append(output)
-        return state, stack(outputs)
-
-    The graph holds the body once, whatever the length; all transformations go through it.
+    Backpropagation needs values of the forward pass. A function that is wrapped so keeps none but
+    its arguments; the others are computed a second time when they are needed. That costs one more
+    forward pass of the function and saves its memory (gradient checkpointing).
 
     Parameters
     ----------
     function
-        ``(state, row) -> (new state, output)``, on trees. The new state has the shapes and types of
-        the old one.
-    initial
-        The first state.
-    rows
-        A tree of tensors with the same first axis, or ``None``.
-    length
-        Number of steps, needed where ``rows`` is ``None``.
-    reverse
-        Go from the last row to the first; outputs keep the order of the rows.
+        A function of trees, or a model. What it captures counts as an argument. Keyword arguments
+        are options, not tensors.
 
-    Returns
-    -------
-    state, outputs
-        The last state, and the outputs of all steps stacked along a new first axis.
-
-    Raises
-    ------
-    ShapeError
-        If the lengths differ, or the state changes its shape or type.
+    References
+    ----------
+    Chen, Xu, Zhang & Guestrin (2016), "Training deep nets with sublinear memory cost".
 
     Examples
     --------
     >>> import chainrule as cr
-    >>> total, partial = cr.scan(lambda s, x: (s + x, s + x), 0.0, cr.tensor([1.0, 2.0, 3.0]))
-    >>> total.item(), partial.tolist()
-    (6.0, [1.0, 3.0, 6.0])
+    >>> def f(x):
+    ...     return cr.sum(cr.sin(cr.exp(x)))
+    >>> cr.grad(cr.recompute(f))(0.5).item() == cr.grad(f)(0.5).item()
+    True
     """
-    initial, rows = tree_map(asarray, initial), tree_map(asarray, rows)
-    state_leaves, state_definition = tree_flatten(initial)
-    row_leaves, row_definition = tree_flatten(rows)
-    length = _scan_length([row.shape for row in row_leaves], length)
-    carried = len(state_leaves)
+    name = getattr(function, "__name__", type(function).__name__)
 
-    def flat(*tensors: Tensor) -> Any:
-        state = tree_unflatten(state_definition, tensors[:carried])
-        row = tree_unflatten(row_definition, tensors[carried:])
-        new_state, output = function(state, row)
-        return _same_state("scan", initial, new_state), output
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        chosen = functools.partial(function, **options)
+        return call(name, name, chosen, *arguments, recompute=True)
 
-    row_specs = [row.spec.with_shape(row.shape[1:]) for row in row_leaves]
-    names = [*_labels("state", state_definition), *_labels("row", row_definition)]
-    traced = trace(flat, [*(leaf.spec for leaf in state_leaves), *row_specs], names)
-    body, captured = _captured_first(traced)
-    outputs = apply_many(
-        SCAN,
-        *traced.captured,
-        *state_leaves,
-        *row_leaves,
-        body=body,
-        captured=captured,
-        carried=carried,
-        length=length,
-        reverse=reverse,
-    )
-    state, stacked = tree_unflatten(traced.output, outputs)
-    return state, stacked
-
-
-def _scan_length(shapes: Sequence[tuple[int, ...]], length: int | None) -> int:
-    lengths = {shape[0] if shape else -1 for shape in shapes}
-    if length is not None:
-        lengths.add(int(length))
-    if len(lengths) != 1 or min(lengths) < 0:
-        raise ShapeError("graph.scan_rows", shapes=list(shapes), length=length)
-    return lengths.pop()
-
-
-def _labels(what: str, definition: TreeDef) -> list[str]:
-    return [f"{what}.{path}" if path else what for path in definition.paths]
-
-
-def _captured_first(traced: Trace) -> tuple[Graph, int]:
-    """The body of a loop with its captured inputs in front, and their number."""
-    captured = len(traced.captured)
-    own = len(traced.graph.inputs) - captured
-    graph = traced.graph
-
-    def rotated(items: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (*items[own:], *items[:own])
-
-    return Graph(rotated(graph.inputs), graph.outputs, rotated(graph.names)), captured
-
-
-def _same_state(who: str, old: Any, new: Any) -> Any:
-    """The new state as tensors; raises unless it has the old one's shapes and types."""
-    new = tree_map(asarray, new)
-    before, after = _specs_of_leaves(old), _specs_of_leaves(new)
-    if before != after:
-        raise ShapeError("graph.state", who=who, before=before, after=after)
-    return new
-
-
-def _specs_of_leaves(tree: Any) -> str:
-    leaves, definition = tree_flatten(tree)
-    labels = _labels("state", definition)
-    return ", ".join(f"{k}: {leaf.spec!r}" for k, leaf in zip(labels, leaves, strict=True))
-
-
-def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], initial: Any) -> Any:
-    """Repeat ``state = body(state)`` while ``condition(state)`` holds; return the last state.
-
-    The number of steps is not known beforehand, so there is no reverse-mode derivative (use
-    :func:`scan`); ``jvp`` and ``vmap`` go through.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> cr.while_loop(lambda x: x < 100, lambda x: x * 2, 3).item()
-    192
-    """
-    initial = tree_map(asarray, initial)
-    leaves, definition = tree_flatten(initial)
-    specs, names = [leaf.spec for leaf in leaves], _labels("state", definition)
-
-    def ask(*tensors: Tensor) -> Any:
-        return asarray(condition(tree_unflatten(definition, tensors)))
-
-    def step(*tensors: Tensor) -> Any:
-        return _same_state("while_loop", initial, body(tree_unflatten(definition, tensors)))
-
-    asked, stepped = trace(ask, specs, names), trace(step, specs, names)
-    condition_graph, condition_captured = _captured_first(asked)
-    body_graph, body_captured = _captured_first(stepped)
-    if condition_graph.output_specs != (Spec((), np.dtype(np.bool_)),):
-        raise ShapeError("graph.while_condition", specs=condition_graph.output_specs)
-    outputs = apply_many(
-        WHILE,
-        *asked.captured,
-        *stepped.captured,
-        *leaves,
-        condition=condition_graph,
-        body=body_graph,
-        condition_captured=condition_captured,
-        body_captured=body_captured,
-    )
-    return tree_unflatten(definition, outputs)
+    updated = wrapper if not hasattr(function, "__name__") else functools.wraps(function)(wrapper)
+    return updated  # type: ignore[return-value]

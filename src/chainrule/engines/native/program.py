@@ -10,6 +10,7 @@ from llvmlite import ir
 
 from chainrule.engines.interpret import Program
 from chainrule.engines.native import Refused, loops
+from chainrule.engines.native.apart import calls_as_loops
 from chainrule.engines.native.disk import kept
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Value, new_function
 from chainrule.engines.native.executable import Artifact, Executable
@@ -37,7 +38,8 @@ def checked_schedule(graph: Graph) -> Schedule:
     Refused
         If an op has no native rule.
     """
-    schedule = fuse(simplify(with_tables_first(simplify(inline_calls(graph)))))
+    simple = simplify(calls_as_loops(inline_calls(graph)))
+    schedule = fuse(simplify(with_tables_first(simple)))
     if reason := _without_rule(schedule):
         raise Refused(reason)
     return schedule

@@ -41,8 +41,15 @@ PICK = add_row(
 
 
 def _call_rule(
-    *inputs: Spec, body: Graph, name: str, label: str, recompute: bool = False
+    *inputs: Spec,
+    body: Graph,
+    name: str,
+    label: str,
+    recompute: bool = False,
+    apart: bool = False,
 ) -> tuple[Spec, ...]:
+    # ``recompute``: backpropagation keeps none of its values. ``apart``: they shall not be merged
+    # with those that were computed before, or they would have to be kept after all.
     _same("call", inputs, body.input_specs)
     return body.output_specs
 
@@ -53,6 +60,7 @@ def _call_value(
     name: str,
     label: str,
     recompute: bool = False,
+    apart: bool = False,
     run: Run = evaluate,
 ) -> tuple[Any, ...]:
     return tuple(run(body, inputs))
