@@ -8,6 +8,7 @@ from chainrule.engines.native.kernels import Kernel, Loop, Pack, Region, Schedul
 from chainrule.engines.native.layout import Panels, Strided, copy, pack
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
 from chainrule.engines.native.target import Target
+from chainrule.engines.native.turns import LONG
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 from chainrule.graph.table import TABLE
@@ -104,7 +105,9 @@ def _is_private(kernel: Region) -> bool:
     """Whether every thread copies the operand of a product for itself."""
     assert kernel.anchor is not None
     operand = kernel.anchor.inputs[1].spec
-    return operand.size * operand.dtype.itemsize <= PRIVATE and kernel.rows >= ROWS
+    # The rows of a long batch are done in several turns, each of which would make a copy.
+    few = ROWS <= kernel.rows < LONG
+    return operand.size * operand.dtype.itemsize <= PRIVATE and few
 
 
 def _pack(

@@ -11,6 +11,7 @@ from chainrule.engines.native.layout import zeros
 from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.region import Cell
 from chainrule.engines.native.target import Target
+from chainrule.engines.native.views import dense
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Shape
 
@@ -178,8 +179,10 @@ def emit_batch(
                     offset += lanes_of(value)
 
         left, right, whole = (
-            _matrix(e, pointer, schedule.strides(source), shape[:-2], i, dtype)
-            for pointer, source in zip((a, b, c), (*schedule.sources(node), node), strict=True)
+            _matrix(e, pointer, _strides(schedule, operand, source), shape[:-2], i, dtype)
+            for pointer, operand, source in zip(
+                (a, b, c), (*node.inputs, node), (*schedule.sources(node), node), strict=True
+            )
         )
         emit_matmul(
             e,
@@ -190,6 +193,11 @@ def emit_batch(
             finish=finish,
             scratch=scratch,
         )
+
+
+def _strides(schedule: Schedule, operand: Node, source: Node) -> tuple[int, ...]:
+    """The steps along the batch of an operand, which may be a source in another shape."""
+    return schedule.strides(source) if source in schedule.views else dense(operand.spec.shape)
 
 
 def _matrix(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from chainrule.engines.native.emit import I64, Emitter, Value
 from chainrule.engines.native.kernels import Kernel, Pack, Region, Schedule
-from chainrule.engines.native.nodes import is_float_product
+from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
 from chainrule.graph.node import Node
 
 __all__ = ["Turns", "emit_turns", "turns_of"]
@@ -28,7 +28,7 @@ WORK = 1 << 19
 #: tiles.
 TURNS, TILE = 12, 12
 #: Rows from which on there are chains, and bytes of the widest operand in one of their turns.
-LONG, BLOCK = 512, 1 << 17
+LONG, BLOCK = 512, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ def _chains(
 
 def _rows(kernel: Kernel) -> int:
     """The rows of a kernel that threads divide by them; 0 for all others."""
+    if isinstance(kernel, Pack):
+        by_rows = not (kernel.private or kernel.scale or swaps_last_axes(kernel.operand))
+        return kernel.lines if by_rows else 0
     fits = isinstance(kernel, Region) and not kernel.sums_rows and not kernel.rows_scale
     return kernel.rows if fits and isinstance(kernel, Region) else 0
 
@@ -163,11 +166,11 @@ def _size(kernels: Sequence[Kernel]) -> int:
 
 def _row_bytes(kernel: Kernel) -> int:
     """Bytes of a row of what a kernel makes, or of the left operand of its product."""
-    assert isinstance(kernel, Region)
     specs = [node.spec for node in kernel.computed]
-    if kernel.anchor is not None and is_float_product(kernel.anchor):
-        specs.append(kernel.anchor.inputs[0].spec)
-    return max(spec.size // kernel.rows * spec.dtype.itemsize for spec in specs) or 1
+    anchor = kernel.anchor if isinstance(kernel, Region) else None
+    if anchor is not None and is_float_product(anchor):
+        specs.append(anchor.inputs[0].spec)
+    return max(spec.size // _rows(kernel) * spec.dtype.itemsize for spec in specs) or 1
 
 
 def emit_turns(

@@ -139,7 +139,7 @@ class Writer:
         e, kernels = self.e, [body.schedule.kernels[i] for i in turns.positions]
         runs = []
         for kernel, position in zip(kernels, turns.positions, strict=True):
-            assert isinstance(kernel, Region)
+            assert isinstance(kernel, (Region, Pack))
             part = self.parts[Share("rows", turns.rows)]
             self._fetch(kernel, body.schedule, pointers, part)
             runs.append(self._runner(kernel, body, position, pointers))
