@@ -64,3 +64,13 @@ def test_nobody_is_woken_for_a_moment() -> None:
     for _ in range(100):
         pace(machine.run, 1000)
     assert machine.used.count(2) > 90
+
+
+def test_a_slow_first_call_does_not_speak_against_threads() -> None:
+    machine = Machine(one=1.8, all=20.0)
+    pace = Pace(2, machine.clock)
+    pace(machine.run, 10)
+    machine.seconds["all"] = 1.0
+    for _ in range(20):
+        pace(machine.run, 10)
+    assert machine.used.count(1) <= 3

@@ -158,6 +158,9 @@ CASES = {
     "one value twice": lambda x, w: cr.concatenate([cr.exp(x), cr.exp(x)], 1) @ cr.ones((8, 2)),
     "a product turned": lambda x, w: cr.exp((x @ w).T) + 1,
     "a reshaped slice": lambda x, w: cr.tanh(cr.reshape((x @ w)[:4], (2, 2, 8))) * 2,
+    "a batch of products of another batch's rows": lambda x, w: (
+        cr.reshape(cr.exp(x), (3, 1, 2, 4)).reshape(1, 2, 3, 4) @ cr.reshape(w, (1, 2, 4, 4))
+    ),
     "an empty slice": lambda x, w: cr.sum((x @ w)[:, 3:3]) + x,
     "an LSTM's scan": lambda x, w: cr.scan(
         lambda c, z: (gates(z, c), c * 2),
