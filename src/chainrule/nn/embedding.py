@@ -1,0 +1,131 @@
+"""Symbols as vectors."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DataError, DtypeError, ShapeError
+from chainrule.graph.functions import take
+from chainrule.graph.ops.movement import swapaxes
+from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
+from chainrule.nn.init import Initializer, initializer
+from chainrule.nn.module import Module
+
+__all__ = ["Embedding", "checked_ids"]
+
+
+def _standard_normal(rng: Any, shape: Any, dtype: Any) -> Tensor:
+    return asarray(np.random.default_rng(rng).standard_normal(shape), dtype)
+
+
+class Embedding(Module):
+    """A table of vectors, one for each symbol: ``y = W[id]``.
+
+    Parameters
+    ----------
+    count, width
+        How many symbols there are, and how many numbers stand for each.
+    init
+        How the table begins (:func:`chainrule.nn.initializer`); by default standard normal, as in
+        PyTorch.
+    rng
+        Seed or generator, as SPEC 7.
+    dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    weight
+        ``W``, of shape ``(count, width)``.
+
+    Notes
+    -----
+    The gradient of a row is the sum over the places where its symbol stands; a symbol that does not
+    occur has the gradient 0.
+
+    Raises
+    ------
+    DataError
+        If an id is below 0 or not below ``count``.
+    DtypeError
+        If the ids are not of an integer type.
+    OptionError
+        If a size is below 1, or the initialiser is unknown.
+
+    Examples
+    --------
+    >>> from chainrule import nn
+    >>> layer = nn.Embedding(10, 4, rng=0)
+    >>> layer, layer([[1, 2, 3], [4, 4, 4]]).shape
+    (Embedding(10, 4), (2, 3, 4))
+    """
+
+    weight: Tensor
+
+    def __init__(
+        self,
+        count: int,
+        width: int,
+        *,
+        init: str | Initializer = _standard_normal,
+        rng: Any = None,
+        dtype: Any = np.float32,
+    ) -> None:
+        who, shape = f"Embedding({count}, {width})", (count, width)
+        check_sizes(who, *shape)
+        dtype = checked_dtype(who, dtype)
+        self.weight = asarray(initializer(init)(np.random.default_rng(rng), shape, dtype), dtype)
+        if self.weight.shape != shape:
+            raise ShapeError("nn.init_shape", who=who, wanted=shape, got=self.weight.shape)
+
+    @property
+    def count(self) -> int:
+        """How many symbols there are."""
+        return self.weight.shape[-2]
+
+    @property
+    def width(self) -> int:
+        """How many numbers stand for a symbol."""
+        return self.weight.shape[-1]
+
+    def __call__(self, ids: ArrayLike) -> Tensor:
+        """The vectors ``(…, width)`` of ids ``(…)``."""
+        return take(self.weight, checked_ids(self, ids, self.count), axis=0)
+
+    def scores(self, x: ArrayLike) -> Tensor:
+        """``x Wᵀ``: how well ``x`` ``(…, width)`` fits each symbol, ``(…, count)``.
+
+        As the output of a model whose input is this table, these are its logits (Press & Wolf 2017,
+        "Using the output embedding to improve language models").
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> from chainrule import nn
+        >>> nn.Embedding(10, 4, rng=0).scores(cr.ones((2, 4))).shape
+        (2, 10)
+        """
+        columns = swapaxes(self.weight, -1, -2)
+        return checked_rows(self, x, columns) @ columns
+
+    def __repr__(self) -> str:
+        if not hasattr(self.weight, "shape"):
+            return super().__repr__()  # the weights were mapped to something else
+        return f"{type(self).__name__}({self.count}, {self.width})"
+
+
+def checked_ids(who: object, ids: ArrayLike, count: int) -> Tensor:
+    """Ids as a tensor; raises unless they are integers from 0 to ``count - 1``.
+
+    Symbolic ids have no numbers to look at; where such a graph runs, an index beyond the table is
+    refused there.
+    """
+    ids = asarray(ids)
+    if ids.dtype.kind not in "iu":
+        raise DtypeError("nn.ids_type", who=who, got=ids.dtype)
+    if not ids.is_symbolic and ids.size:
+        low, high = ids.numpy().min(), ids.numpy().max()
+        if low < 0 or high >= count:
+            raise DataError("nn.ids_range", who=who, count=count, got=low if low < 0 else high)
+    return ids
