@@ -50,6 +50,17 @@ def test_no_product_has_more_rows_than_the_table(shape) -> None:
     )
 
 
+def test_steps_before_examples() -> None:
+    def f(table, weight, bias, indices):
+        z = cr.swapaxes(table[indices], 0, 1) @ weight + bias
+        return cr.sum(cr.cumsum(cr.tanh(z), 0) ** 2)
+
+    graph = graph_of(cr.value_and_grad(f, argnums=(0, 1, 2)), 7, 6)
+    turned = run_both(graph, np.random.default_rng(1).integers(-COUNT, COUNT, (7, 6)))
+    assert {rows for rows, _, _ in products(turned)} == {COUNT, WIDTH}
+    assert {terms for _, _, terms in products(turned)} == {COUNT, WIDTH, OUT}
+
+
 def test_few_rows_of_a_large_table_are_looked_up_first() -> None:
     graph = graph_of(cr.value_and_grad(cost, argnums=(0, 1, 2)), 6, count=50)
     turned = run_both(graph, np.arange(6))

@@ -15,7 +15,7 @@ from chainrule.graph.apply import apply
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.ops.elementwise import add
 from chainrule.graph.ops.gather import gather, scatter_add
-from chainrule.graph.ops.movement import broadcast_to, reshape
+from chainrule.graph.ops.movement import TRANSPOSE, broadcast_to, reshape, transpose
 from chainrule.graph.ops.products import MATMUL
 from chainrule.graph.simplify import remade
 from chainrule.graph.tensor import Tensor, node_of
@@ -43,7 +43,7 @@ def _turned(node: Node, made: Node, readers: Mapping[Node, int]) -> Node:
     found: Tensor | None = None
     if node.op is MATMUL and node.spec.is_float and node.spec.ndim == 2:
         found = _product(made)
-    elif node.op.name == "scatter_add" and readers.get(_without_reshape(node.inputs[0])) == 1:
+    elif node.op.name == "scatter_add" and readers.get(node.inputs[0]) == 1:
         found = _sum_of_products(made)
     elif node.op.name == "add":
         found = _shifted(made)
@@ -51,14 +51,28 @@ def _turned(node: Node, made: Node, readers: Mapping[Node, int]) -> Node:
 
 
 def _lookup(node: Node) -> tuple[Tensor, Tensor] | None:
-    """The table and the indices of a node that is rows of a table, more than it has."""
+    """The table and the indices of a node that is rows of a table, more than it has.
+
+    Whoever turns what is looked up (steps before examples) may as well turn the indices.
+    """
     node = _without_reshape(node)
+    axes: tuple[int, ...] | None = None
+    if _turns_rows(node):
+        axes = node.attributes["axes"]
+        (node,) = node.inputs
     if node.op.name != "gather" or node.attributes["batch"] != 0:
         return None
     table, indices = node.inputs
     rows = math.prod(indices.spec.shape[:-1])
-    fits = table.spec.ndim == 2 and indices.spec.shape[-1] == 1 and rows > table.spec.shape[0]
-    return (Tensor(None, table), Tensor(None, indices)) if fits else None
+    if table.spec.ndim != 2 or indices.spec.shape[-1] != 1 or rows <= table.spec.shape[0]:
+        return None
+    places = Tensor(None, indices)
+    return Tensor(None, table), places if axes is None else transpose(places, axes)
+
+
+def _turns_rows(node: Node) -> bool:
+    """Whether a node only changes the order of rows."""
+    return node.op is TRANSPOSE and node.attributes["axes"][-1] == node.spec.ndim - 1
 
 
 def _product(node: Node) -> Tensor | None:
@@ -78,16 +92,19 @@ def _product(node: Node) -> Tensor | None:
 
 def _sum_of_products(node: Node) -> Tensor | None:
     """The rows of ``G V``, added up for each row of a table: ``S V``."""
-    updates, indices = node.inputs
+    updates, indices = node.inputs[0], Tensor(None, node.inputs[1])
+    if _turns_rows(updates):
+        back = sorted(range(updates.spec.ndim), key=updates.attributes["axes"].__getitem__)
+        (updates,), indices = updates.inputs, transpose(indices, back)
     product, shape = _without_reshape(updates), node.attributes["shape"]
     fits = product.op is MATMUL and product.spec.ndim == 2 and len(shape) == 2
-    rows = math.prod(indices.spec.shape[:-1])
+    rows = math.prod(indices.shape[:-1])
     if not fits or node.attributes["batch"] != 0 or product.spec.shape != (rows, shape[1]):
         return None
-    if indices.spec.shape[-1] != 1 or rows <= shape[0]:
+    if indices.shape[-1] != 1 or rows <= shape[0]:
         return None
     left, right = (Tensor(None, x) for x in product.inputs)
-    return apply(MATMUL, _added_up(left, Tensor(None, indices), shape[0]), right)
+    return apply(MATMUL, _added_up(left, indices, shape[0]), right)
 
 
 def _shifted(node: Node) -> Tensor | None:
