@@ -19,6 +19,7 @@ from chainrule.autodiff.active import Flags, active_outputs
 from chainrule.autodiff.contributions import total
 from chainrule.autodiff.forward import pushed, scaled, zero_like
 from chainrule.autodiff.reverse_scan import backward_scan, saving_scan
+from chainrule.autodiff.slopes import slope_halves
 from chainrule.autodiff.structure import PICK, WITH_SUBGRAPHS, Halves, states_of, whole
 from chainrule.errors import GradientError
 from chainrule.graph.apply import apply_many
@@ -305,6 +306,8 @@ def _pull_call(
     """Both halves keep the name of the function that the user called."""
     again = node.attributes.get("recompute", False)
     split = halves(node.attributes["body"], wanted, [g is not None for g in received], again)
+    if split.saved > 1 and not again:
+        split = slope_halves(node.attributes["body"]) or split
     outputs = apply_many(CALL, *inputs, **{**node.attributes, "body": split.forward})
     value = dict(zip(split.forward.outputs, outputs, strict=True))
     value |= zip(split.forward.inputs, inputs, strict=True)

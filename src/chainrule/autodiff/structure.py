@@ -70,3 +70,8 @@ class Halves:
     backward: Graph
     reads: tuple[Node, ...]
     given: tuple[bool, ...]
+
+    @property
+    def saved(self) -> int:
+        """How many values forward puts out for backward alone."""
+        return len(set(self.reads) - set(self.forward.inputs))
