@@ -151,6 +151,7 @@ class NativeProgram:
     def held(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         """The arrays that the code reads and writes, for the given inputs."""
         given = [np.ascontiguousarray(array) for array in arrays]
+        assert len(given) == len(self.graph.inputs), "the code would read foreign memory"
         written = [np.empty(shape, dtype) for shape, dtype in self._written]
         return [*given, *self._constants, *written]
 

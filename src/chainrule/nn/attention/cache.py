@@ -15,7 +15,7 @@ from chainrule.graph.ops.gather import gather
 from chainrule.graph.ops.movement import swapaxes
 from chainrule.graph.tensor import Tensor, asarray
 
-__all__ = ["Cache", "empty_cache"]
+__all__ = ["Cache", "check_cache", "empty_cache"]
 
 
 class Cache(NamedTuple):
@@ -76,6 +76,14 @@ class Cache(NamedTuple):
             return where(new[:, None, :, None], values, old)
 
         return Cache(written(self.k, k), written(self.v, v), filled)
+
+
+def check_cache(who: object, cache: Any, batch: int, heads: int, width: int) -> None:
+    """Raise unless a cache holds as many sequences and heads, of this width."""
+    shape = cache.k.shape if isinstance(cache, Cache) else None
+    if shape is None or (*shape[:2], shape[3]) != (batch, heads, width):
+        wanted = (batch, heads, "time", width)
+        raise ShapeError("nn.cache_shape", who=who, wanted=wanted, got=shape)
 
 
 def empty_cache(batch: int, heads: int, time: int, width: int, dtype: Any) -> Cache:

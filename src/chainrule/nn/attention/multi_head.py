@@ -11,7 +11,7 @@ from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.joining import concatenate
 from chainrule.graph.ops.movement import transpose
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
-from chainrule.nn.attention.cache import Cache, empty_cache
+from chainrule.nn.attention.cache import Cache, check_cache, empty_cache
 from chainrule.nn.attention.function import attention
 from chainrule.nn.attention.masks import checked_mask
 from chainrule.nn.attention.rotary import rotary
@@ -209,6 +209,7 @@ class MultiHeadAttention(Module):
             q, k, v = self._cross_heads(x, context, cache)
         allowed = None if seen is None else seen[:, None, None, :]
         if cache is not None:
+            check_cache(self, cache, x.shape[0], *k.shape[1::2])
             allowed, causal = cache.seen_from(x.shape[1]), False
             cache = cache.extended(k, v, None if lengths is None else asarray(lengths))
             k, v = cache.k, cache.v
