@@ -8,7 +8,7 @@ import benchmarks
 from benchmarks.timing import check_environment
 
 #: Modules that benchmarks share.
-SHARED = ("__main__", "race", "timing", "workloads")
+SHARED = ("__main__", "race", "sequence_workloads", "timing", "workloads")
 names = sorted(
     module.name
     for module in pkgutil.iter_modules(benchmarks.__path__)

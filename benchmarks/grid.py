@@ -7,11 +7,12 @@ configuration. A cell is the time of the fastest peer over that of ours; above 1
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from benchmarks.contestants.client import Contestant, Process, Result
 from benchmarks.race import ONE_THREAD, OURS, Race, parser, prepare, ratio, write
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Work, Workload
 
 CONTESTANTS = [
     Contestant("ours", OURS),
@@ -37,7 +38,7 @@ GRID = {
 THREADS = (1, 2)
 
 
-def line(workload: Workload, results: list[Result]) -> str:
+def line(workload: Work, results: list[Result]) -> str:
     """Medians in µs, and the ratios."""
     cells = [
         f"{'n/a' if result.failed else f'{result.median * 1e6:.1f}':>10}"
@@ -45,31 +46,32 @@ def line(workload: Workload, results: list[Result]) -> str:
         for result in results
     ]
     ratios = [f"{ratio(results, threads):8.2f}" for threads in THREADS]
-    return f"{workload.name:12}{''.join(cells)}{''.join(ratios)}"
+    return f"{workload.name:14}{''.join(cells)}{''.join(ratios)}"
 
 
-def main() -> None:
+def measure(
+    name: str, grid: Mapping[str, Sequence[Work]], contestants: Sequence[Contestant]
+) -> None:
     """Measure the axes that were asked for, or all."""
-    options = parser("grid", turns=5, seconds=0.25)
-    options.add_argument("axes", nargs="*", choices=[*GRID, []], default=[])
+    options = parser(name, turns=5, seconds=0.25)
+    options.add_argument("axes", nargs="*", choices=[*grid, []], default=[])
     chosen = options.parse_args()
     race, records = Race(chosen), []
-    print(__doc__)
-    titles = [f"{c.name} {c.threads}" for c in CONTESTANTS] + [f"ratio {t}" for t in THREADS]
+    titles = [f"{c.name} {c.threads}" for c in contestants] + [f"ratio {t}" for t in THREADS]
     print(
-        f"{'µs a step':12}{''.join(f'{t:>10} ' for t in titles[:-2])}{titles[-2]:>8}{titles[-1]:>8}"
+        f"{'µs a step':14}{''.join(f'{t:>10} ' for t in titles[:-2])}{titles[-2]:>8}{titles[-1]:>8}"
     )
     with ExitStack() as stack:
-        processes = [stack.enter_context(Process(c)) for c in CONTESTANTS]
-        for axis in chosen.axes or GRID:
-            for workload in GRID[axis]:
+        processes = [stack.enter_context(Process(c)) for c in contestants]
+        for axis in chosen.axes or grid:
+            for workload in grid[axis]:
                 prepare(processes, "Training", workload, workload.steps)
                 race(processes)
                 results = [process.result() for process in processes]
                 print(line(workload, results), flush=True)
                 for result in results:
                     if result.failed:
-                        print(f"{'':12}{result.contestant} n/a: {result.failed[:70]}")
+                        print(f"{'':14}{result.contestant} n/a: {result.failed[:70]}")
                 records.append((workload, results))
     for threads in THREADS:
         ratios = [ratio(results, threads) for _, results in records]
@@ -80,3 +82,9 @@ def main() -> None:
             f"the minimum is {min(measured, default=math.nan):.2f}"
         )
     write(chosen.json, records)
+
+
+def main() -> None:
+    """Measure networks of linear layers."""
+    print(__doc__)
+    measure("grid", GRID, CONTESTANTS)

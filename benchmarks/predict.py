@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from benchmarks.contestants.client import Contestant, Process, Result
 from benchmarks.race import ONE_THREAD, OURS, Race, fastest, parser, prepare, ratio, write
-from benchmarks.workloads import TRAINING, Workload
+from benchmarks.workloads import TRAINING, Work
 
 CONTESTANTS = [
     contestant
@@ -32,11 +32,12 @@ NETWORKS = ("mlp", "deep")
 BATCHES = (1, 4096)
 
 
-def show(workload: Workload, results: list[Result]) -> None:
+def show(workload: Work, results: list[Result], per_second: str = "rows/s") -> None:
     """The table of a network and a batch."""
     best = fastest(results, True, 2)
     print(
-        f"\n{workload}\n{'':30}{'µs':>10}{'quartiles':>20}{'rows/s':>12}{'/ ours':>8}{'first s':>9}"
+        f"\n{workload}\n{'':30}{'µs':>10}{'quartiles':>20}{per_second:>12}"
+        f"{'/ ours':>8}{'first s':>9}"
     )
     for result in results:
         if result.failed:

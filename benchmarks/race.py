@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.contestants.client import Process, Result
 from benchmarks.timing import Patience
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Work
 
 OURS = "ours"
 #: Options of XLA. On one thread its pool only costs.
@@ -68,7 +68,7 @@ def _always() -> bool:
     return True
 
 
-def prepare(processes: Sequence[Process], job: str, workload: Workload, steps: int = 1) -> None:
+def prepare(processes: Sequence[Process], job: str, workload: Work, steps: int = 1) -> None:
     """Give the same job to all. Who gets another value has not done the work."""
     for process in processes:
         process.prepare(job, workload, steps)
@@ -84,7 +84,7 @@ def fastest(results: Iterable[Result], ours: bool, threads: int) -> float:
     found = [
         result.median
         for result in results
-        if (result.contestant.module == OURS) is ours
+        if result.contestant.module.startswith(OURS) is ours
         and result.contestant.threads <= threads
         and not result.failed
     ]
@@ -106,11 +106,11 @@ def parser(name: str, turns: int, seconds: float) -> argparse.ArgumentParser:
     return parser
 
 
-def write(file: Path | None, records: Sequence[tuple[Workload, Sequence[Result]]]) -> None:
+def write(file: Path | None, records: Sequence[tuple[Work, Sequence[Result]]]) -> None:
     """All figures as JSON, if there is a file."""
     if file:
         found: list[Any] = [
-            {"workload": asdict(workload), **asdict(result)}
+            {"workload": workload.numbers(), **asdict(result)}
             for workload, results in records
             for result in results
         ]

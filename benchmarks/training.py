@@ -26,6 +26,8 @@ tracing and compiling, with all caches off; ``start``: from nothing to an import
 ``peak`` and ``rise``: the most memory, and what of it came after the import.
 """
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from benchmarks.contestants.client import Contestant, Process, Result
@@ -41,7 +43,7 @@ from benchmarks.race import (
     ratio,
     write,
 )
-from benchmarks.workloads import TRAINING, Workload
+from benchmarks.workloads import TRAINING, Work
 
 JAX, TORCH = "on_jax", "on_torch"
 COMPILED = {"compiled": True}
@@ -77,7 +79,7 @@ def bandwidth(race: Race) -> dict[int, float]:
 
 
 def measure(
-    workload: Workload, contestants: list[Contestant], race: Race
+    workload: Work, contestants: list[Contestant], race: Race
 ) -> tuple[list[Result], dict[int, float]]:
     """The results, and the fused multiply-adds per second, as operations."""
     with ExitStack() as stack:
@@ -97,16 +99,16 @@ def line(result: Result, best: float, speed: float) -> str:
     low, middle, high = (f"{q * 1e6:.1f}" for q in result.quartiles)
     return (
         f"{result.contestant!s:28}{'!' if result.disturbed else ' '}{middle:>10}"
-        f"{f'{low} to {high}':>20}{result.median / best:8.2f}{speed / result.median:8.0%}"
+        f"{f'{low} to {high}':>22}{result.median / best:8.2f}{speed / result.median:8.0%}"
         f"{result.first:8.2f}{result.start:8.2f}{result.peak:8.0f}{result.rise:8.0f}"
     )
 
 
-def show(workload: Workload, results: list[Result], peak: dict[int, float]) -> None:
+def show(workload: Work, results: list[Result], peak: dict[int, float]) -> None:
     """The table of a workload, and how the fastest compare."""
     print(f"\n{workload}; {workload.steps} steps a run, {workload.flops / 1e6:.3g} MFLOP a step")
     print(f"FMA: {', '.join(f'{p / 1e9:.0f} GFLOP/s on {t}' for t, p in peak.items())}")
-    titles = f"{'µs a step':>11}{'quartiles':>20}{'/ ours':>8}{'of FMA':>8}"
+    titles = f"{'µs a step':>11}{'quartiles':>22}{'/ ours':>8}{'of FMA':>8}"
     print(f"{'':28}{titles}{'first s':>8}{'start s':>8}{'peak MB':>8}{'rise MB':>8}")
     best = fastest(results, True, 2)
     for result in results:
@@ -115,19 +117,35 @@ def show(workload: Workload, results: list[Result], peak: dict[int, float]) -> N
     print(f"fastest peer / ours, threads up to: {', '.join(ratios)}", flush=True)
 
 
-def main() -> None:
-    """Measure the workloads that were asked for, or all."""
-    options = parser("training", turns=11, seconds=0.4)
-    options.add_argument("workloads", nargs="*", choices=[*TRAINING, []], default=[])
+def choice(name: str, workloads: Mapping[str, Work]) -> ArgumentParser:
+    """The options of a benchmark of training."""
+    options = parser(name, turns=11, seconds=0.4)
+    options.add_argument("workloads", nargs="*", choices=[*workloads, []], default=[])
     options.add_argument("--only", default="", help="contestants with this text in their names")
-    chosen = options.parse_args()
-    contestants = [c for c in CONTESTANTS if chosen.only.lower() in str(c).lower()]
+    return options
+
+
+def named(contestants: Sequence[Contestant], chosen: Namespace) -> list[Contestant]:
+    """Those that were asked for."""
+    return [c for c in contestants if chosen.only.lower() in str(c).lower()]
+
+
+def compare(
+    workloads: Mapping[str, Work], contestants: list[Contestant], chosen: Namespace
+) -> None:
+    """Measure the workloads that were asked for, or all."""
     race, records = Race(chosen), []
-    print(__doc__)
     found = [f"{b / 1e9:.1f} GB/s on {t}" for t, b in bandwidth(race).items()]
     print(f"memory, copying: {', '.join(found)}", flush=True)
-    for name in chosen.workloads or TRAINING:
-        results, peak = measure(TRAINING[name], contestants, race)
-        show(TRAINING[name], results, peak)
-        records.append((TRAINING[name], results))
+    for name in chosen.workloads or workloads:
+        results, peak = measure(workloads[name], contestants, race)
+        show(workloads[name], results, peak)
+        records.append((workloads[name], results))
     write(chosen.json, records)
+
+
+def main() -> None:
+    """Compare networks of linear layers."""
+    chosen = choice("training", TRAINING).parse_args()
+    print(__doc__)
+    compare(TRAINING, named(CONTESTANTS, chosen), chosen)

@@ -3,19 +3,20 @@
 import json
 import math
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.timing import TOLERATED, ForeignLoad, Patience
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Work
 
 #: Everybody compiles, instead of finding what was compiled last time.
 NO_CACHES = {
@@ -31,7 +32,8 @@ ATTEMPTS = 5
 class Contestant:
     """A framework in one configuration.
 
-    ``options`` go to the job, ``environment`` is that of the process.
+    ``options`` go to the job, ``environment`` is that of the process; ``limit`` is how many seconds
+    it may take to answer, which is to compile, or to take a turn.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Contestant:
     threads: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    limit: float = 900.0
 
     def __str__(self) -> str:
         return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -76,15 +79,18 @@ class Process(AbstractContextManager["Process"]):
         Why there are no results, or nothing.
     start, first
         Seconds from nothing to an imported framework; seconds of tracing and compiling.
-    value
-        What came out of the first run.
+    values
+        What came out of the first run, for instance the error of every step.
     times, loads
         Seconds per step of every turn, and the foreign load in it.
     """
 
     def __init__(self, contestant: Contestant) -> None:
         self.contestant = contestant
-        threads = str(contestant.threads)
+        self._start()
+
+    def _start(self) -> None:
+        contestant, threads = self.contestant, str(self.contestant.threads)
         began = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.contestants.server", contestant.module, threads],
@@ -101,14 +107,26 @@ class Process(AbstractContextManager["Process"]):
         self._try("start")
         self.start = time.perf_counter() - began
 
-    def prepare(self, job: str, workload: Workload, steps: int = 1) -> None:
-        """Begin with a job that takes ``steps`` steps in a run."""
+    def prepare(self, job: str, workload: Work, steps: int = 1) -> None:
+        """Begin with a job that takes ``steps`` steps in a run; one that died starts again."""
+        if self._process.poll() is not None:
+            self._start()
         self.failed, self._steps = "", steps
         self.times: list[float] = []
         self.loads: list[float] = []
-        options = self.contestant.options
-        reply = self._try("prepare", job=job, workload=asdict(workload), options=options)
-        self.first, self.value = reply.get("first", math.nan), reply.get("value", math.nan)
+        reply = self._try(
+            "prepare",
+            job=job,
+            kind=f"{type(workload).__module__}:{type(workload).__name__}",
+            workload=workload.numbers(),
+            options=self.contestant.options,
+        )
+        self.first, self.values = reply.get("first", math.nan), reply.get("values", [])
+
+    @property
+    def value(self) -> float:
+        """The last of the values: by this all are compared."""
+        return float(self.values[-1]) if self.values else math.nan
 
     def turn(self, seconds: float, patience: Patience, whole: Callable[[], bool]) -> None:
         """Take a turn, again if others used the machine meanwhile; the quietest one counts.
@@ -165,6 +183,10 @@ class Process(AbstractContextManager["Process"]):
             print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             raise Failed(f"the process ended with {self._process.wait()}") from None
+        if not select.select([self._process.stdout], [], [], self.contestant.limit)[0]:
+            self._process.kill()
+            self._process.wait()
+            raise Failed(f"it took longer than {self.contestant.limit:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise Failed(f"the process ended with {self._process.wait()}")
@@ -175,5 +197,6 @@ class Process(AbstractContextManager["Process"]):
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it may have died with a request unread
+            self._process.stdin.close()
         self._process.wait()

@@ -15,7 +15,7 @@ COPIED = 2**27
 class Job:
     """One function per thread, at the same time, ``calls`` times each.
 
-    ``value()`` is the work of a run.
+    ``values()`` has the work of a run.
     """
 
     calls = 1
@@ -33,8 +33,8 @@ class Job:
         for _ in self._pool.map(self._repeat, self._functions):
             pass
 
-    def value(self) -> float:
-        return self._work
+    def values(self) -> list[float]:
+        return [self._work]
 
     def _repeat(self, function: Callable[[], object]) -> None:
         for _ in range(self.calls):

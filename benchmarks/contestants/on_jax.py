@@ -1,13 +1,17 @@
 """JAX: a run is one compiled ``lax.scan``, its state donated; a prediction one function."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from benchmarks.workloads import BETA1, BETA2, EPSILON, RATE, Problem
 
 Layers = list[tuple[jax.Array, jax.Array]]
+#: The error for a tree of weights on a batch.
+Loss = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
 def forward(layers: Layers, x: jax.Array) -> jax.Array:
@@ -22,11 +26,16 @@ def mse(layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
 
 
 def cross_entropy(layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
-    log_p = jax.nn.log_softmax(forward(layers, x))
-    return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(t, log_p.shape[1]), axis=1))
+    return surprise(forward(layers, x), t)
 
 
-def adam(count: jax.Array, weights: Layers, first: Layers, second: Layers, gradient: Layers) -> Any:
+def surprise(logits: jax.Array, t: jax.Array) -> jax.Array:
+    """The mean over rows of the cross-entropy; classes are along the last axis."""
+    log_p = jax.nn.log_softmax(logits)
+    return -jnp.mean(jnp.sum(log_p * jax.nn.one_hot(t, log_p.shape[-1]), axis=-1))
+
+
+def adam(count: jax.Array, weights: Any, first: Any, second: Any, gradient: Any) -> Any:
     first = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, first, gradient)
     second = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, second, gradient)
     rate = RATE / (1 - BETA1**count)
@@ -41,9 +50,8 @@ def adam(count: jax.Array, weights: Layers, first: Layers, second: Layers, gradi
 class Training:
     """Steps of training; ``unroll`` is that of the scan."""
 
-    def __init__(self, problem: Problem, threads: int, unroll: int = 1) -> None:
-        loss = cross_entropy if problem.workload.classification else mse
-        self._first = problem.weights
+    def __init__(self, problem: Any, threads: int, unroll: int = 1) -> None:
+        self._first, loss = self._network(problem)
         self._arrays = [jnp.asarray(a) for a in (problem.x, problem.t, problem.rows)]
 
         def run(state: Any, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
@@ -55,10 +63,14 @@ class Training:
                 return (count, *adam(count, weights, first, second, gradient)), error
 
             state, errors = jax.lax.scan(step, state, rows, unroll=unroll)
-            return state, errors[-1]
+            return state, errors
 
         self._run = jax.jit(run, donate_argnums=0)
         self.reset()
+
+    def _network(self, problem: Any) -> tuple[Any, Loss]:
+        """The first weights, and the error for them on a batch."""
+        return problem.weights, cross_entropy if problem.workload.classification else mse
 
     def reset(self) -> None:
         """Begin again."""
@@ -68,11 +80,12 @@ class Training:
 
     def run(self) -> None:
         """All steps."""
-        self._state, self._error = jax.block_until_ready(self._run(self._state, *self._arrays))
+        self._state, self._errors = jax.block_until_ready(self._run(self._state, *self._arrays))
 
-    def value(self) -> float:
-        """The error of the last step."""
-        return float(self._error)
+    def values(self) -> list[float]:
+        """The error of every step."""
+        found: list[float] = np.asarray(self._errors).tolist()
+        return found
 
 
 class Prediction:
@@ -89,6 +102,6 @@ class Prediction:
     def run(self) -> None:
         self._y = self._predict(self._x).block_until_ready()
 
-    def value(self) -> float:
+    def values(self) -> list[float]:
         """The length of the outputs."""
-        return float(jnp.linalg.norm(self._y))
+        return [float(jnp.linalg.norm(self._y))]

@@ -52,6 +52,6 @@ class Prediction:
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
 
-    def value(self) -> float:
+    def values(self) -> list[float]:
         """The length of the outputs."""
-        return float(np.linalg.norm(self._result.numpy()))
+        return [float(np.linalg.norm(self._result.numpy()))]

@@ -3,6 +3,7 @@
 Compiled steps are written as functions, since a graph cannot hold ``backward()``.
 """
 
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,6 +14,8 @@ from torch.nn.functional import cross_entropy, linear, mse_loss, relu
 from benchmarks.workloads import BETA1, BETA2, EPSILON, RATE, Problem
 
 Tensors = list[torch.Tensor]
+#: The error for the weights on a batch.
+Loss = Callable[[Tensors, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def forward(weights: Tensors, x: torch.Tensor) -> torch.Tensor:
@@ -30,14 +33,18 @@ def tensors(problem: Problem) -> Tensors:
 class Training:
     """Steps of training."""
 
-    def __init__(self, problem: Problem, threads: int, compiled: bool = False) -> None:
+    def __init__(self, problem: Any, threads: int, compiled: bool = False) -> None:
         torch.set_num_threads(threads)
-        self._loss: Any = cross_entropy if problem.workload.classification else mse_loss
-        self._first = tensors(problem)
+        self._first, self._loss = self._network(problem)
         self._x, self._t = torch.tensor(problem.x), torch.tensor(problem.t)
         self._rows = list(torch.tensor(problem.rows))
         self._step: Any = self._compiled() if compiled else self._eager
         self.reset()
+
+    def _network(self, problem: Any) -> tuple[Tensors, Loss]:
+        """The first weights, and the error for them on a batch."""
+        loss: Any = cross_entropy if problem.workload.classification else mse_loss
+        return tensors(problem), lambda weights, x, t: loss(forward(weights, x), t)
 
     def reset(self) -> None:
         """Begin again."""
@@ -48,17 +55,14 @@ class Training:
 
     def run(self) -> None:
         """All steps."""
-        for rows in self._rows:
-            self._error = self._step(rows)
+        self._errors = [self._step(rows) for rows in self._rows]
 
-    def value(self) -> float:
-        """The error of the last step."""
-        return float(self._error)
+    def values(self) -> list[float]:
+        """The error of every step."""
+        return [float(error) for error in self._errors]
 
     def _cost(self, weights: Tensors, rows: torch.Tensor) -> torch.Tensor:
-        x, t = self._x.index_select(0, rows), self._t.index_select(0, rows)
-        cost: torch.Tensor = self._loss(forward(weights, x), t)
-        return cost
+        return self._loss(weights, self._x.index_select(0, rows), self._t.index_select(0, rows))
 
     def _eager(self, rows: torch.Tensor) -> torch.Tensor:
         error = self._cost(self._weights, rows)
@@ -122,6 +126,6 @@ class Prediction:
     def run(self) -> None:
         self._y = self._predict(self._x)
 
-    def value(self) -> float:
+    def values(self) -> list[float]:
         """The length of the outputs."""
-        return float(torch.linalg.norm(self._y))
+        return [float(torch.linalg.norm(self._y))]

@@ -1,5 +1,6 @@
 """Chainrule: a run is one call of the compiled loop; a prediction is one compiled function."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ def network(problem: Problem) -> nn.MLP:
 class Training:
     """Steps of training."""
 
-    def __init__(self, problem: Problem, threads: int) -> None:
-        cost = cross_entropy if problem.workload.classification else mse
+    def __init__(self, problem: Any, threads: int) -> None:
+        model, cost = self._network(problem)
         optimizer = optim.adam(RATE, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
         step = training_step(Cost.of(cost), optimizer)
 
@@ -40,11 +41,14 @@ class Training:
             model, memory, _, error = step(*state, batch, None, None)
             return (model, memory), error
 
-        model, steps = network(problem), len(problem.rows)
         self._first = model, optimizer.init(nn.parameters(model))
         loop = repeat(taken, engine="native", threads=threads)
         self._running = loop.start(self._first, (problem.x, problem.t))
-        self._rows = problem.rows.astype(np.int64).reshape(steps, -1)
+        self._rows = problem.rows.astype(np.int64)
+
+    def _network(self, problem: Any) -> tuple[Any, Callable[..., cr.Tensor]]:
+        """The model with its first weights, and its cost."""
+        return network(problem), cross_entropy if problem.workload.classification else mse
 
     def reset(self) -> None:
         """Begin again."""
@@ -54,9 +58,10 @@ class Training:
         """All steps."""
         self._errors = self._running.advance(self._rows)
 
-    def value(self) -> float:
-        """The error of the last step."""
-        return float(self._errors[-1].item())
+    def values(self) -> list[float]:
+        """The error of every step."""
+        found: list[float] = self._errors.numpy().tolist()
+        return found
 
 
 class Prediction:
@@ -77,6 +82,6 @@ class Prediction:
     def run(self) -> None:
         self._y = self._predict(*self._arguments)
 
-    def value(self) -> float:
+    def values(self) -> list[float]:
         """The length of the outputs."""
-        return float(np.linalg.norm(self._y.numpy()))
+        return [float(np.linalg.norm(self._y.numpy()))]

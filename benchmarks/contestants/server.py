@@ -7,12 +7,11 @@ for n threads stays on n CPUs, so that no library can use more; the module is im
 import importlib
 import json
 import os
+import pkgutil
 import resource
 import sys
 import time
 from typing import Any
-
-from benchmarks.workloads import Problem, Workload
 
 #: The share of a turn's length that runs before it, to warm up and to see how long a run takes.
 WARM_UP = 0.1
@@ -28,28 +27,31 @@ class Server:
         self._job: Any = None
         self._run_seconds = 0.0
 
-    def prepare(self, job: str, workload: dict[str, Any], options: dict[str, Any]) -> Any:
-        """Make a job and run it once.
+    def prepare(
+        self, job: str, kind: str, workload: dict[str, Any], options: dict[str, Any]
+    ) -> Any:
+        """Make a job and run it once. ``kind`` is where the class of the workload is.
 
         ``first`` is the time of both, less that of the second run: tracing and compiling.
         """
-        problem = Problem(Workload(**workload))
+        problem = pkgutil.resolve_name(kind)(**workload).problem()
         began = time.perf_counter()
         self._job = getattr(self._module, job)(problem, self._threads, **options)
         self._job.run()
         first = time.perf_counter() - began
-        value = self._job.value()
+        values = self._job.values()
         self._run_seconds = self._timed(1)
-        return {"value": value, "first": max(0.0, first - self._run_seconds)}
+        return {"values": values, "first": max(0.0, first - self._run_seconds)}
 
     def turn(self, seconds: float) -> Any:
         """Run the job from its beginning for so many seconds; the time of one run."""
         before = cpu_seconds()
         self._job.reset()
         self._run_seconds = self._timed(1)
-        for share in (WARM_UP, 1.0):
-            runs = max(1, round(share * seconds / self._run_seconds))
-            self._run_seconds = self._timed(runs)
+        # What takes as long as a turn has been warmed up by the first run.
+        if warm := round(WARM_UP * seconds / self._run_seconds):
+            self._run_seconds = self._timed(warm)
+        self._run_seconds = self._timed(max(1, round(seconds / self._run_seconds)))
         return {"seconds": self._run_seconds, "cpu": cpu_seconds() - before}
 
     def memory(self) -> Any:
