@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.errors import DataError, DtypeError, ShapeError
 from chainrule.graph.functions import take
+from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.movement import swapaxes
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
@@ -91,7 +92,11 @@ class Embedding(Module):
 
     def __call__(self, ids: ArrayLike) -> Tensor:
         """The vectors ``(…, width)`` of ids ``(…)``."""
-        return take(self.weight, checked_ids(self, ids, self.count), axis=0)
+        ids = checked_ids(self, ids, self.count)
+        if ids.is_symbolic and ids.dtype.kind == "i":
+            # An index below 0 would count from the end; here it has to be out of range.
+            ids = where(ids < 0, ids - self.count, ids)
+        return take(self.weight, ids, axis=0)
 
     def scores(self, x: ArrayLike) -> Tensor:
         """``x Wᵀ``: how well ``x`` ``(…, width)`` fits each symbol, ``(…, count)``.

@@ -4,7 +4,7 @@ The prompt goes through the model at once and fills a cache of keys and values; 
 costs one step, which is compiled once and serves every symbol.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -66,9 +66,9 @@ def generate(
     Returns
     -------
     Tensor
-        The new ids (int64), without the prompt: ``(n,)`` for one prompt, ``(batch, n)`` for several,
-        with ``n = steps``, or less if all sequences have ended. After the end of a sequence its
-        stop symbol is repeated.
+        The new ids (int64), without the prompt: ``(n,)`` for one prompt, ``(batch, n)`` for
+        several, with ``n = steps``, or less if all sequences have ended. After the end of a
+        sequence its stop symbol is repeated.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def generate(
     ids, lengths, single = _prompts(prompt)
     _check_time(model, int(lengths.numpy().max()) + steps)
     choose = _chooser(temperature, top_k, top_p, greedy, np.random.default_rng(rng))
-    stops = np.unique([] if stop is None else stop).astype(np.int64)
+    stops = [] if stop is None else [stop] if isinstance(stop, int) else list(stop)
     new = _written(model, ids, lengths, steps, choose, stops, engine)
     return asarray(new[0] if single else new)
 
@@ -108,7 +108,7 @@ def _written(
     lengths: Tensor,
     steps: int,
     choose: Callable[[np.ndarray], np.ndarray],
-    stops: np.ndarray,
+    stops: Sequence[int],
     engine: str,
 ) -> np.ndarray:
     """The new ids ``(batch, n)``."""
@@ -170,13 +170,13 @@ def _chooser(
     """How a symbol is chosen by its logits ``(batch, symbols)``."""
 
     def most_likely(logits: np.ndarray) -> np.ndarray:
-        return _finite(logits).argmax(axis=-1)
+        return np.asarray(_finite(logits).argmax(axis=-1))
 
     def drawn(logits: np.ndarray) -> np.ndarray:
         p = next_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
         up_to = np.cumsum(p, axis=-1)
         level = generator.random(len(p)) * up_to[:, -1]
-        return (up_to > level[:, None]).argmax(axis=-1)
+        return np.asarray((up_to > level[:, None]).argmax(axis=-1))
 
     next_probabilities(np.zeros((1, 1)), temperature=temperature, top_k=top_k, top_p=top_p)
     return most_likely if greedy else drawn
@@ -222,8 +222,9 @@ def next_probabilities(
         before = np.cumsum(likely, axis=-1) - likely
         likely = np.where(before < top_p, likely, 0)
         likely /= likely.sum(axis=-1, keepdims=True)
-    np.put_along_axis(p, order, likely, axis=-1)
-    return p
+    probabilities = np.empty_like(z)
+    np.put_along_axis(probabilities, order, likely, axis=-1)
+    return probabilities
 
 
 def _check_options(temperature: float, top_k: int | None, top_p: float | None) -> None:

@@ -237,6 +237,8 @@ class LanguageModel(Module):
         if ids.ndim != 2 or ids.shape[1] < 1:
             mend = " " + words.text("nn.one_row_of_ids") if ids.ndim == 1 else ""
             raise ShapeError("nn.ids_shape", who=self, got=ids.shape, mend=mend)
+        if cache is not None and (len(cache), cache[0].k.shape[0]) != (len(self.blocks), len(ids)):
+            raise ShapeError("nn.caches", who=self, blocks=len(self.blocks), batch=len(ids))
         x, time = self.embedding(ids), ids.shape[1]
         places = None if cache is None else cache[0].places(time)
         if self.position_table is not None:
