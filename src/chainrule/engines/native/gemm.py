@@ -51,6 +51,7 @@ DOWN = 1024  # the same where A is read down its columns, a cache line for a few
 PAGES = 768 << 10  # bytes of which the processor remembers where their pages lie
 OPEN = 512  # length of the pieces where only the run knows the contraction
 ROWS = 240  # rows of a block, where there are blocks: divisible by nearly all tile heights
+DEEP = 512  # from here on a contraction down A's columns meets the same sets of a cache again
 FEW = 12  # columns from which on vectors along the columns are full enough
 
 
@@ -138,7 +139,10 @@ def _columns_plan(spec: MatmulSpec, target: Target, vectors: int) -> Plan:
     else:
         width = min(range(1, 5), key=lambda width: _cost(vectors, width, target))
     height = _height(width, target)
-    copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and vectors > 8 * width
+    # Read down its columns, A's lines come again for every panel of B.
+    panels = vectors / width
+    often = panels > 8 or (panels >= 4 and spec.inner is not None and spec.inner >= DEEP)
+    copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and often
     copy_b = _copy_pays(spec, spec.rows / height)
     return Plan("columns", height, width, 4, _piece(spec), copy_a, copy_b)
 
