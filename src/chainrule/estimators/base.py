@@ -1,5 +1,6 @@
-"""What all estimators share: parameters, the way from ``fit`` to a trained network, its weights."""
+"""What all estimators share: parameters, and the way from ``fit`` to a trained network."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -7,37 +8,19 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_is_fitted,
-    check_X_y,
-    validate_data,
-)
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from chainrule import nn
 from chainrule.errors import DataError, OptionError
 from chainrule.estimators.checks import CONSTRAINTS, check_parameters
 from chainrule.estimators.fitting import Problem, Rows, solve, train_network
 from chainrule.estimators.loops import Batch
 from chainrule.estimators.losses import Loss
-from chainrule.estimators.network import (
-    activations_of,
-    initial_network,
-    outputs,
-    sizes_of,
-    weights_of,
-    with_weights,
-)
+from chainrule.estimators.network import outputs, sizes_of
 from chainrule.estimators.progress import Progress
 from chainrule.estimators.solvers import LBFGS
-from chainrule.estimators.tables import categorical_columns, encoded, encoder_for
 
-__all__ = ["NetworkEstimator"]
-
-#: Number types that a network can have.
-FLOATS = [np.float64, np.float32]
+__all__ = ["NetworkEstimator", "single_column"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -56,7 +39,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     alpha
         The penalty ``α/2 Σ W²`` on the weights, divided by the rows of a batch.
     batch_size
-        Rows of a mini-batch; ``"auto"``: 200, or all if there are fewer.
+        Rows of a mini-batch; ``"auto"``: 200 (sequences: 32), or all if there are fewer.
     learning_rate
         ``"constant"``; for ``solver="sgd"`` also ``"invscaling"``, the initial rate divided by
         ``(rows seen + 1)^power_t``, or ``"adaptive"``, divided by 5 whenever patience runs out; or
@@ -90,8 +73,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         For Adam and its relatives.
     n_iter_no_change
         Patience: more epochs than that without progress end the training.
-    max_fun
-        The most evaluations of L-BFGS.
     clip_norm
         The longest gradient, all weights together; longer ones are shortened. ``None``: no limit.
     callbacks
@@ -100,9 +81,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         What else to measure after each epoch, on the validation rows or, without these, on the
         training rows, as scikit-learn's ``scoring``: names or scorers, one, a list, or a dict. The
         results are in ``history_``.
-    categorical_features
-        Columns that hold categories and are encoded one-hot: ``"from_dtype"`` takes the columns of
-        a dataframe whose type is categorical; or a mask, numbers or names; ``None``: no column.
     dtype
         ``"auto"``: the number type of ``X``, float64 for integers, as in scikit-learn;
         ``"float32"`` or ``"float64"``.
@@ -112,8 +90,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     model_
-        The trained network, a :class:`chainrule.nn.MLP`; its outputs are before the output
-        activation, and its inputs are encoded.
+        The trained network; its outputs are before the output activation.
     history_
         The :class:`chainrule.train.History` of the latest ``fit``.
     loss_, best_loss_, loss_curve_
@@ -125,10 +102,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Epochs of the latest ``fit``, and rows seen in all.
     n_layers_, n_outputs_, out_activation_
         Layers including the input, outputs, and the activation of the output layer.
-    n_features_in_, feature_names_in_
-        How many columns ``X`` had, and their names if all are strings.
-    encoder_
-        The transformer of the categorical columns, or ``None``.
+    n_features_in_
+        How many features ``X`` had.
     """
 
     solver: Any = "adam"
@@ -151,11 +126,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     beta_2: float = 0.999
     epsilon: float = 1e-8
     n_iter_no_change: float = 10
-    max_fun: int = 15000
     clip_norm: float | None = None
     callbacks: Any = None
     metrics: Any = None
-    categorical_features: Any = "from_dtype"
     dtype: str = "auto"
     engine: str = "auto"
     threads: int | None = None
@@ -166,11 +139,40 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             *("solver", "alpha", "batch_size", "learning_rate", "learning_rate_init", "power_t"),
             *("max_iter", "shuffle", "random_state", "tol", "verbose", "warm_start", "momentum"),
             *("nesterovs_momentum", "early_stopping", "validation_fraction", "beta_1", "beta_2"),
-            *("epsilon", "n_iter_no_change", "max_fun", "clip_norm", "callbacks", "metrics"),
-            *("categorical_features", "dtype", "engine", "threads"),
+            *("epsilon", "n_iter_no_change", "clip_norm", "callbacks", "metrics", "dtype"),
+            *("engine", "threads"),
         )
     }
     _numeric_target: ClassVar[bool] = False
+    #: Rows of a batch where ``batch_size`` is "auto".
+    _auto_batch: ClassVar[int] = 200
+
+    @property
+    def _fills_batches(self) -> bool:
+        """Whether shorter batches are filled up, where code is made for one number of rows."""
+        return False
+
+    # ------------------------------------------------------------------ what kinds of data define
+    def _checked(self, X: Any, y: Any, weight: Any, first: bool) -> tuple[Any, Any]:
+        """Features as the network takes them, and targets, both checked.
+
+        ``first``: what can be told from them, and from the weights of the rows, is new.
+        """
+        raise NotImplementedError
+
+    def _checked_features(self, X: Any, dtype: np.dtype[Any]) -> Any:
+        """Features of other rows, as the network takes them."""
+        raise NotImplementedError
+
+    def _initial_network(self, random: np.random.RandomState, x: Any, outputs: int) -> Any:
+        """The network before training; raises if its parameters do not go together."""
+        raise NotImplementedError
+
+    def _view(self, network: Any, x: Any) -> Any:
+        """An estimator that predicts with this network, from features that are checked already."""
+        view = copy.copy(self)
+        view.model_ = network
+        return view
 
     # ------------------------------------------------------------------ what kinds of tasks define
     def _encode(self, y: Any, first: bool, dtype: np.dtype[Any]) -> np.ndarray:
@@ -212,8 +214,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``: an array, a dataframe or a sparse matrix, of which only batches are made
-            dense.
+            A table ``[N, D]``: an array, a dataframe or a sparse matrix, of which only batches are
+            made dense. Of estimators for sequences: ``N`` sequences.
         y
             ``[N]``, or ``[N, K]`` for several outputs.
         sample_weight
@@ -250,24 +252,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         check_parameters(self)
         if incremental and self.early_stopping:
             raise OptionError("estimators.partial_early", who=type(self).__name__)
-        # Linear models do not have these parameters.
-        sizes = sizes_of(getattr(self, "hidden_layer_sizes", ()))
-        activations = activations_of(getattr(self, "activation", "identity"), len(sizes))
-        dropout = getattr(self, "dropout", 0.0)
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
-        x, y = self._checked(X, y, first)
-        rows = self._rows(x, y, sample_weight, first)
+        weight = _checked_weight(sample_weight, X)
+        x, y = self._checked(X, y, weight, first)
+        rows = self._rows(x, y, weight, first)
         watched = self._watched(x.dtype, *validation)
         random = check_random_state(self.random_state)
         if first:
-            layers = [x.shape[1], *sizes, self._output_count(y)]
-            self.n_layers_, self.n_outputs_ = len(layers), layers[-1]
+            self.n_outputs_ = self._output_count(y)
+            self.n_layers_ = 2 + len(self._hidden_sizes)
             self.out_activation_ = self._out_activation()
-            model = initial_network(random, layers, activations, dropout, x.dtype)
+            model = self._initial_network(random, x, self.n_outputs_)
             self._progress = Progress(self.tol, self.n_iter_no_change)
             self._optimizer_state: Any = None
         else:
-            model = self._network()
+            model = self.model_
         if watched is None and self.early_stopping and self.solver != LBFGS:
             rows, watched = self._split(rows, random)
         problem = Problem(
@@ -292,46 +291,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         }
 
     # ------------------------------------------------------------------ data
-    def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
-        """Features as numbers, and targets, both checked."""
-        wanted = (FLOATS if self.dtype == "auto" else np.dtype(self.dtype)) if first else self._type
-        options = {
-            "accept_sparse": "csr",
-            "dtype": wanted,
-            "order": "C",
-            "multi_output": True,
-            "y_numeric": self._numeric_target,
-        }
-        if first:
-            columns = categorical_columns(X, self.categorical_features)
-            self.encoder_ = encoder_for(columns) if columns else None
-        if self.encoder_ is None:
-            x, y = validate_data(self, X, y, reset=first, **options)
-        else:
-            validate_data(self, X, y, reset=first, skip_check_array=True)
-            x, y = check_X_y(encoded(self.encoder_, X, fit=first), y, estimator=self, **options)
-        return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-
-    def _checked_features(self, X: Any, dtype: np.dtype[Any]) -> Any:
-        """Features of other rows, as numbers."""
-        options = {"accept_sparse": "csr", "dtype": dtype, "order": "C"}
-        if self.encoder_ is None:
-            return validate_data(self, X, reset=False, **options)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return check_array(encoded(self.encoder_, X), estimator=self, **options)
-
     @property
     def _type(self) -> np.dtype[Any]:
         """The number type of the network."""
-        return self._network().output.weight.dtype
+        found: np.dtype[Any] = self.model_.output.weight.dtype
+        return found
 
-    def _rows(self, x: Any, y: Any, sample_weight: Any, first: bool) -> Rows:
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, x, dtype=x.dtype)
-            if (sample_weight < 0).any():
-                raise DataError("estimators.negative_weight", smallest=sample_weight.min())
+    @property
+    def _hidden_sizes(self) -> list[int]:
+        """The sizes of the hidden layers; linear models have none."""
+        return sizes_of(getattr(self, "hidden_layer_sizes", ()))
+
+    def _rows(self, x: Any, y: Any, weight: Any, first: bool) -> Rows:
         targets = self._encode(y, first, x.dtype)
-        weight = self._weights(sample_weight, y)
+        weight = self._weights(weight, y)
         if weight is not None:
             weight = np.asarray(weight, x.dtype)
         return Rows(Batch(x, targets, weight), y)
@@ -346,7 +319,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if self.solver == LBFGS:
             raise OptionError("estimators.lbfgs", who=type(self).__name__, names="X_val")
         x, y = self._checked_features(X, dtype), np.asarray(y)
-        return self._rows(x, y, sample_weight, first=False)
+        check_consistent_length(x, y)
+        return self._rows(x, y, _checked_weight(sample_weight, x), first=False)
 
     def _split(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
         """Set rows aside for validation, the same ones as scikit-learn does."""
@@ -364,31 +338,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """What the last layer puts out, before its activation."""
         check_is_fitted(self)
-        return outputs(self._network(), self._checked_features(X, self._type))
+        return outputs(self.model_, self._checked_features(X, self._type))
 
-    def _network(self) -> nn.MLP:
-        network: nn.MLP = self.model_
-        return network
 
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights of each layer, ``[n_in, n_out]``; setting them makes a new network."""
-        return [weight.numpy() for weight in weights_of(self._network())[0]]
+def _checked_weight(sample_weight: Any, X: Any) -> Any:
+    """One weight for each row, or ``None``."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X)
+    if (weight < 0).any():
+        raise DataError("estimators.negative_weight", smallest=weight.min())
+    return weight
 
-    @coefs_.setter
-    def coefs_(self, coefs: list[np.ndarray]) -> None:
-        self.model_ = with_weights(self._network(), coefs, self.intercepts_)
 
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer, ``[n_out]``; setting them makes a new network."""
-        return [bias.numpy() for bias in weights_of(self._network())[1]]
-
-    @intercepts_.setter
-    def intercepts_(self, intercepts: list[np.ndarray]) -> None:
-        self.model_ = with_weights(self._network(), self.coefs_, intercepts)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+def single_column(y: np.ndarray) -> np.ndarray:
+    """Targets in a single column as a vector, with scikit-learn's warning; others as they are."""
+    column: np.ndarray = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    return column

@@ -17,6 +17,7 @@ from chainrule.estimators.base import NetworkEstimator
 from chainrule.estimators.checks import CLASSIFIER_LOSS, CONSTRAINTS
 from chainrule.estimators.losses import Loss, OwnLoss, binary_log_loss, log_loss
 from chainrule.estimators.solvers import LBFGS
+from chainrule.estimators.tabular import TableEstimator
 
 __all__ = ["LinearClassifier", "MLPClassifier"]
 
@@ -27,8 +28,8 @@ def is_stochastic(estimator: Any) -> bool:
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    """What classifiers share."""
+class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+    """What classifiers share, of tables and of sequences."""
 
     loss: Any = "log_loss"
     class_weight: Any = None
@@ -130,7 +131,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``.
+            As for :meth:`fit`.
         """
         return self._classes_of(self._outputs(X))
 
@@ -140,7 +141,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``.
+            As for :meth:`fit`.
         """
         return _raveled(self._outputs(X))
 
@@ -152,7 +153,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``.
+            As for :meth:`fit`.
         """
         z = self._outputs(X)
         if self._kind == "binary":
@@ -165,7 +166,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``.
+            As for :meth:`fit`.
         """
         z = self._outputs(X)
         if self._kind == "multiclass":
@@ -181,7 +182,7 @@ class _Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
 
 @dataclass(eq=False, repr=False)
-class MLPClassifier(_Classifier):
+class MLPClassifier(TableEstimator, Classifier):
     """A multi-layer perceptron that classifies: scikit-learn's, trained by compiled code.
 
     In place of ``from sklearn.neural_network import MLPClassifier``: parameters and attributes have
@@ -206,7 +207,8 @@ class MLPClassifier(_Classifier):
         A weight for each class in a dict, or ``"balanced"``: ``N / (C · count)``. The validation
         loss and score count rows likewise.
     **parameters
-        All others are those of :class:`~chainrule.estimators.base.NetworkEstimator`.
+        All others are those of :class:`~chainrule.estimators.tabular.TableEstimator` and
+        :class:`~chainrule.estimators.base.NetworkEstimator`.
 
     Attributes
     ----------
@@ -235,13 +237,14 @@ class MLPClassifier(_Classifier):
     dropout: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_Classifier._parameter_constraints,
+        **Classifier._parameter_constraints,
+        **TableEstimator._parameter_constraints,
         **{name: CONSTRAINTS[name] for name in ("hidden_layer_sizes", "activation", "dropout")},
     }
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class LinearClassifier(_Classifier):
+class LinearClassifier(TableEstimator, Classifier):
     """Softmax or logistic regression: :class:`MLPClassifier` without hidden layers.
 
     Parameters
@@ -269,6 +272,11 @@ class LinearClassifier(_Classifier):
     """
 
     solver: Any = LBFGS
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Classifier._parameter_constraints,
+        **TableEstimator._parameter_constraints,
+    }
 
     @property
     def coef_(self) -> np.ndarray:

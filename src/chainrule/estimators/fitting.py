@@ -1,6 +1,5 @@
 """From data and an estimator's parameters to a trained network."""
 
-import copy
 import math
 import warnings
 from collections.abc import Callable
@@ -13,20 +12,27 @@ from sklearn.exceptions import ConvergenceWarning
 from chainrule import nn, words
 from chainrule.errors import NonFiniteError
 from chainrule.estimators.lbfgs import minimized
-from chainrule.estimators.loops import Batch, Own, Structure, capacity_of, loop_of
+from chainrule.estimators.loops import (
+    Batch,
+    Own,
+    Structure,
+    capacity_of,
+    loop_of,
+    rounded_up,
+)
 from chainrule.estimators.losses import Loss
-from chainrule.estimators.network import outputs, weights_of
+from chainrule.estimators.network import outputs
 from chainrule.estimators.progress import Progress
 from chainrule.estimators.solvers import Solver, solver_of
 from chainrule.estimators.training import Course, Orders, train
 from chainrule.graph import Spec, asarray
 from chainrule.optim import learning_rate, set_learning_rate
 from chainrule.train import History, Run
+from chainrule.train.rows import all_finite
+from chainrule.trees import tree_map
 
 __all__ = ["Problem", "Rows", "solve", "train_network"]
 
-#: Rows in a batch where the estimator says "auto".
-AUTO_BATCH = 200
 #: An adaptive learning rate that is as small as this is not divided any more.
 SMALLEST_RATE, DIVISOR = 1e-6, 5.0
 
@@ -40,8 +46,7 @@ class Rows:
 
     def chosen(self, rows: np.ndarray) -> "Rows":
         """Some of the rows."""
-        parts = (None if part is None else part[rows] for part in self.batch)
-        return Rows(Batch(*parts), self.y[rows])
+        return Rows(tree_map(lambda part: part[rows], self.batch), self.y[rows])
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,24 @@ class Problem:
         What else is measured after each epoch: ``scorer(estimator, X, y)``.
     """
 
-    model: nn.MLP
+    model: Any
     loss: Loss
     rows: Rows
     validation: Rows | None
     random: np.random.RandomState
     score: Callable[[np.ndarray, Any, Any], float]
     scorers: dict[str, Callable[..., float]]
+
+    @property
+    def keyed(self) -> bool:
+        """Whether steps need keys, for dropout."""
+        return nn.has_random_layers(self.model)
+
+    @property
+    def sparse(self) -> Any:
+        """The features if they are sparse, else ``None``."""
+        x = self.rows.batch.x
+        return x if hasattr(x, "toarray") else None
 
 
 def solve(estimator: Any, problem: Problem) -> None:
@@ -104,8 +120,8 @@ def solve(estimator: Any, problem: Problem) -> None:
 
 def train_network(estimator: Any, problem: Problem, incremental: bool) -> None:
     """Train with mini-batches, and put what came out on the estimator."""
-    x, rows = problem.rows.batch.x, problem.rows.batch.t.shape[0]
-    size = _batch_size(estimator.batch_size, rows)
+    rows = problem.rows.batch.t.shape[0]
+    size = _batch_size(estimator, rows)
     solver = solver_of(estimator)
     run = Run(
         model=problem.model,
@@ -118,8 +134,8 @@ def train_network(estimator: Any, problem: Problem, incremental: bool) -> None:
     _attach_engine(estimator, problem, solver, run, size)
     observers = list(estimator.callbacks or ())
     orders = Orders(rows, problem.random, estimator.shuffle)
-    keyed = problem.model.dropout is not None
-    course = Course(run, x if _is_sparse(x) else None, orders, size, keyed, observers)
+    filled = estimator._fills_batches
+    course = Course(run, problem.sparse, orders, size, problem.keyed, filled, observers)
     follower = _Follower(estimator, problem, run)
     train(
         course,
@@ -133,27 +149,26 @@ def train_network(estimator: Any, problem: Problem, incremental: bool) -> None:
     follower.publish(incremental)
 
 
-def _is_sparse(x: Any) -> bool:
-    return hasattr(x, "toarray")
-
-
 def _attach_engine(estimator: Any, problem: Problem, solver: Solver, run: Run, size: int) -> None:
     """Let the loop that was traced for such trainings take the run over."""
-    batch, own = problem.rows.batch, Own(None, None)
-    sparse, keyed = _is_sparse(batch.x), problem.model.dropout is not None
+    batch, own, filled = problem.rows.batch, Own(), estimator._fills_batches
+    sparse, keyed = problem.sparse is not None, problem.keyed
     if keyed:
         own = own._replace(key=Spec((2,), np.uint32))
+    if filled:
+        own = own._replace(real=Spec((size,), np.bool_))
     if sparse:
         own = own._replace(x=Spec((size, batch.x.shape[1]), batch.x.dtype))
         batch = batch._replace(x=None)
-    limit = AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
+    fixed = sparse or keyed or filled
     loop = loop_of(
         Structure(
             loss=problem.loss,
             solver=solver.structure,
             random=keyed,
             sparse=sparse,
-            capacity=size if sparse or keyed else capacity_of(size, limit),
+            filled=filled,
+            capacity=size if fixed else capacity_of(size, _most_rows(estimator)),
             threads=estimator.threads,
             optimizer=solver.optimizer,
         )
@@ -162,20 +177,25 @@ def _attach_engine(estimator: Any, problem: Problem, solver: Solver, run: Run, s
     run.attach(lambda state: loop.start(estimator.engine, state, batch, own, steps))
 
 
-def _first_state(estimator: Any, optimizer: Any, model: nn.MLP, incremental: bool) -> Any:
+def _first_state(estimator: Any, optimizer: Any, model: Any, incremental: bool) -> Any:
     """The optimizer's state; ``partial_fit`` goes on with that of the call before."""
     if incremental and getattr(estimator, "_optimizer_state", None) is not None:
         return estimator._optimizer_state
     return optimizer.init(nn.parameters(model))
 
 
-def _batch_size(wanted: Any, rows: int) -> int:
-    if wanted == "auto":
-        return min(AUTO_BATCH, rows)
-    if wanted > rows:
-        text = words.text("estimators.batch_size", got=wanted, rows=rows)
+def _most_rows(estimator: Any) -> int:
+    """How many rows a batch may have."""
+    wanted = estimator.batch_size
+    return int(estimator._auto_batch if wanted == "auto" else wanted)
+
+
+def _batch_size(estimator: Any, rows: int) -> int:
+    """How many rows a batch has, with those that it is filled up with."""
+    if estimator.batch_size != "auto" and estimator.batch_size > rows:
+        text = words.text("estimators.batch_size", got=estimator.batch_size, rows=rows)
         warnings.warn(text, stacklevel=2)
-    return int(min(wanted, rows))
+    return min(_most_rows(estimator), rounded_up(rows) if estimator._fills_batches else rows)
 
 
 class _Follower:
@@ -208,18 +228,10 @@ class _Follower:
             self.progress.note_validation(found["validation_loss"], score, model)
         if problem.scorers:
             rows = problem.validation or problem.rows
-            view = self._view()
+            view = self._estimator._view(self._run.model, rows.batch.x)
             for name, scorer in problem.scorers.items():
                 found[name] = float(scorer(view, rows.batch.x, rows.y))
         return found
-
-    def _view(self) -> Any:
-        """The estimator as it would predict now, from encoded features."""
-        view = copy.copy(self._estimator)
-        view.model_, view.encoder_ = self._run.model, None
-        view.n_features_in_ = self._problem.rows.batch.x.shape[1]
-        vars(view).pop("feature_names_in_", None)
-        return view
 
     def after_epoch(self, loss: float) -> None:
         """Count the epoch, and act if patience has run out."""
@@ -256,10 +268,9 @@ class _Follower:
             score = self.progress.validation_scores[-1]
             print(words.text("estimators.validation_score", score=score))
 
-    def _check_finite(self, model: nn.MLP) -> None:
+    def _check_finite(self, model: Any) -> None:
         """The last step may have made weights that no loss has shown yet."""
-        weights, biases = weights_of(model)
-        if not all(np.isfinite(part.numpy()).all() for part in (*weights, *biases)):
+        if not all_finite(model):
             run = self._run
             raise NonFiniteError(
                 "estimators.nonfinite", epoch=len(run.history), step=run.step, found=""

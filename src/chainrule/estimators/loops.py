@@ -17,12 +17,13 @@ from chainrule.engines import Repeat, Running, repeat
 from chainrule.engines.choose import chosen_engine
 from chainrule.errors import OptionError
 from chainrule.estimators.losses import Loss, penalized
+from chainrule.estimators.network import called
 from chainrule.graph import Graph, Spec, make_graph
 from chainrule.optim import Optimizer, current_learning_rate
 from chainrule.train.step import Cost, training_step
 from chainrule.trees import tree_flatten, tree_map
 
-__all__ = ["Batch", "Loop", "Own", "Structure", "capacity_of", "loop_of"]
+__all__ = ["Batch", "Loop", "Own", "Structure", "capacity_of", "loop_of", "rounded_up"]
 
 #: How many structures are remembered, the latest used ones.
 KEPT = 64
@@ -42,10 +43,21 @@ class Batch(NamedTuple):
 
 
 class Own(NamedTuple):
-    """What a step has of its own: dense rows of sparse features, and a key for dropout."""
+    """What a step has of its own, or ``None`` for what it has not.
 
-    x: Any
-    key: Any
+    Attributes
+    ----------
+    x
+        Dense rows of sparse features.
+    key
+        A key for dropout.
+    real
+        Which rows of a batch count: not those that a shorter one is filled up with.
+    """
+
+    x: Any = None
+    key: Any = None
+    real: Any = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,8 @@ class Structure:
         Whether the network has dropout.
     sparse
         Whether every step brings its own features.
+    filled
+        Whether shorter batches are filled up, so that all have the same number of rows.
     capacity
         Rows in the largest batch that the code is made for.
     threads
@@ -74,6 +88,7 @@ class Structure:
     solver: Hashable
     random: bool
     sparse: bool
+    filled: bool
     capacity: int
     threads: int | None
     optimizer: Optimizer = field(compare=False)
@@ -81,7 +96,7 @@ class Structure:
     @property
     def grows(self) -> bool:
         """Whether code can be made for any number of rows."""
-        return self.capacity > 1 and not (self.random or self.sparse)
+        return self.capacity > 1 and not (self.random or self.sparse or self.filled)
 
 
 def capacity_of(size: int, limit: int) -> int:
@@ -94,6 +109,19 @@ def capacity_of(size: int, limit: int) -> int:
     ([200, 200], 1024)
     """
     return min(max(1 << (size - 1).bit_length(), SMALLEST), limit)
+
+
+def rounded_up(count: int) -> int:
+    """The least of few sizes that holds so many: there are eight from one power of 2 to the next.
+
+    Examples
+    --------
+    >>> from chainrule.estimators.loops import rounded_up
+    >>> [rounded_up(count) for count in (1, 15, 17, 90, 100)]
+    [1, 15, 18, 96, 104]
+    """
+    step = 1 << max(count.bit_length() - 4, 0)
+    return -(-count // step) * step
 
 
 @lru_cache(maxsize=KEPT)
@@ -146,7 +174,7 @@ class Loop:
     def _make_code(self, state: Any, data: Batch) -> None:
         """Take one step of full capacity, whose result is thrown away: its code serves all."""
         one = np.zeros((1, self._structure.capacity), np.int64)
-        self._repeat("native").start(state, data).advance(one, Own(None, None))
+        self._repeat("native").start(state, data).advance(one, Own())
 
     def _repeat(self, engine: str) -> Repeat:
         if engine not in self._repeats:
@@ -161,6 +189,9 @@ class Loop:
     def _step(self, state: Any, batch: Batch, own: Own) -> tuple[Any, Any]:
         model, optimizer_state, alpha = state
         whole = batch if own.x is None else batch._replace(x=own.x)
+        if own.real is not None:
+            real = own.real.astype(alpha.dtype)
+            whole = whole._replace(weight=real if batch.weight is None else real * batch.weight)
         *new, error = self._cost(model, optimizer_state, tuple(whole), own.key, alpha)
         return tuple(new), (error, _rate(new[1]))
 
@@ -169,8 +200,8 @@ def _cost_of(structure: Structure) -> Cost:
     """The cost of a batch; the penalty's ``α`` is a state that stays as it is."""
 
     def cost(model: Any, x: Any, t: Any, weight: Any, state: Any, key: Any = None) -> Any:
-        error = structure.loss(model(x, key=key), t, weight)
-        return penalized(error, model, state, x.shape[0], weight), state
+        error = structure.loss(called(model, x, key), t, weight)
+        return penalized(error, model, state, t.shape[0], weight), state
 
     return Cost(cost, takes_key=structure.random, takes_state=True)
 

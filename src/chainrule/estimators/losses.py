@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from chainrule import nn
 from chainrule.graph import Tensor, asarray, exp, log, mean, square, sum, where
+from chainrule.trees import tree_leaves
 
 __all__ = [
     "CLASSIFICATION",
@@ -135,8 +136,10 @@ REGRESSION: dict[str, Loss] = {
 }
 
 
-def penalized(loss: Any, model: nn.MLP, alpha: Any, rows: int, weight: Any) -> Tensor:
+def penalized(loss: Any, model: Any, alpha: Any, rows: int, weight: Any) -> Tensor:
     """``loss + α/2 Σ W² / n``, ``n`` being the rows of the batch, or their weight together.
+
+    ``W`` are the parameters that are matrices; biases and the like are vectors.
 
     Examples
     --------
@@ -147,8 +150,9 @@ def penalized(loss: Any, model: nn.MLP, alpha: Any, rows: int, weight: Any) -> T
     1.5
     """
     half: Any = 0.0
-    for layer in (*model.hidden, model.output):
-        half = half + 0.5 * alpha * sum(square(layer.weight))
+    for leaf in tree_leaves(model):
+        if leaf.ndim > 1:
+            half = half + 0.5 * alpha * sum(square(leaf))
     if weight is None:
         return asarray(loss + half * (1.0 / rows))
     count = sum(weight)

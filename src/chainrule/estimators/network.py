@@ -10,11 +10,13 @@ from chainrule import nn
 from chainrule.errors import OptionError
 from chainrule.graph import Tensor
 from chainrule.graph.tensor import ArrayLike
+from chainrule.trees import tree_leaves, tree_map
 
 __all__ = [
     "LOGISTIC",
     "Activation",
     "activations_of",
+    "called",
     "dense",
     "initial_network",
     "outputs",
@@ -148,8 +150,15 @@ def with_weights(
     return network.replace(hidden=layers[:-1], output=layers[-1])
 
 
-def outputs(network: nn.MLP, x: Any) -> np.ndarray:
-    """What the last layer puts out for rows, dense or sparse, in blocks of bounded size.
+def outputs(network: Any, x: Any) -> np.ndarray:
+    """What the last layer puts out for rows, in blocks of bounded size.
+
+    Parameters
+    ----------
+    network
+        A model whose output has one row for each row of ``x``.
+    x
+        ``[N, D]``, dense or sparse, or sequences.
 
     Examples
     --------
@@ -159,9 +168,28 @@ def outputs(network: nn.MLP, x: Any) -> np.ndarray:
     >>> outputs(nn.MLP(2, [3], 1, rng=0, dtype=np.float64), np.zeros((5, 2))).shape
     (5, 1)
     """
-    widest = max(size for weight in weights_of(network)[0] for size in weight.shape)
-    blocks = [network(dense(x[rows])).numpy() for rows in slices(x.shape[0], widest)]
+    widest = max(size for leaf in tree_leaves(network) for size in leaf.shape)
+    steps = math.prod(x.shape[1:-1])
+    blocks = []
+    for rows in slices(x.shape[0], steps * widest):
+        chosen = tree_map(lambda part, rows=rows: dense(part[rows]), x)
+        blocks.append(called(network, chosen).numpy())
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def called(network: Any, x: Any, key: Any = None) -> Tensor:
+    """The network's output for features that may be several arrays, such as padded sequences.
+
+    Examples
+    --------
+    >>> from chainrule import nn
+    >>> from chainrule.estimators.network import called
+    >>> called(nn.MLP(2, [3], 1, rng=0), [[0.0, 0.0]]).shape
+    (1, 1)
+    """
+    inputs = x if isinstance(x, tuple) else (x,)
+    answer: Tensor = network(*inputs, key=key)
+    return answer
 
 
 def slices(rows: int, columns: int) -> Iterator[slice]:

@@ -14,13 +14,14 @@ from chainrule.estimators.checks import CONSTRAINTS, REGRESSOR_LOSS
 from chainrule.estimators.classifier import is_stochastic
 from chainrule.estimators.losses import REGRESSION, Loss, OwnLoss
 from chainrule.estimators.solvers import LBFGS
+from chainrule.estimators.tabular import TableEstimator
 
 __all__ = ["LinearRegressor", "MLPRegressor"]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class _Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
-    """What regressors share."""
+class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+    """What regressors share, of tables and of sequences."""
 
     loss: Any = "squared_error"
 
@@ -74,13 +75,13 @@ class _Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            ``[N, D]``.
+            As for :meth:`fit`.
         """
         return self._values_of(self._outputs(X))
 
 
 @dataclass(eq=False, repr=False)
-class MLPRegressor(_Regressor):
+class MLPRegressor(TableEstimator, Regressor):
     """A multi-layer perceptron that predicts numbers: scikit-learn's, trained by compiled code.
 
     In place of ``from sklearn.neural_network import MLPRegressor``: parameters and attributes have
@@ -101,7 +102,8 @@ class MLPRegressor(_Regressor):
     dropout
         Sets this part of the hidden numbers to 0 in training.
     **parameters
-        All others are those of :class:`~chainrule.estimators.base.NetworkEstimator`.
+        All others are those of :class:`~chainrule.estimators.tabular.TableEstimator` and
+        :class:`~chainrule.estimators.base.NetworkEstimator`.
 
     Attributes
     ----------
@@ -134,13 +136,14 @@ class MLPRegressor(_Regressor):
     dropout: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_Regressor._parameter_constraints,
+        **Regressor._parameter_constraints,
+        **TableEstimator._parameter_constraints,
         **{name: CONSTRAINTS[name] for name in ("hidden_layer_sizes", "activation", "dropout")},
     }
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class LinearRegressor(_Regressor):
+class LinearRegressor(TableEstimator, Regressor):
     """A linear model for any of our losses: :class:`MLPRegressor` without hidden layers.
 
     Parameters
@@ -168,6 +171,11 @@ class LinearRegressor(_Regressor):
     """
 
     solver: Any = LBFGS
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Regressor._parameter_constraints,
+        **TableEstimator._parameter_constraints,
+    }
 
     @property
     def coef_(self) -> np.ndarray:

@@ -65,10 +65,11 @@ class Steps(NamedTuple):
     sizes: np.ndarray
     key: Any
 
-    def upto(self, stop: int) -> "Steps":
-        """The first of them."""
-        key = None if self.key is None else self.key[:stop]
-        return Steps(self.order[:stop], self.sizes[:stop], key)
+    def part(self, start: int, stop: int) -> "Steps":
+        """Some of them."""
+        chosen = slice(start, stop)
+        key = None if self.key is None else self.key[chosen]
+        return Steps(self.order[chosen], self.sizes[chosen], key)
 
 
 class Course:
@@ -86,6 +87,8 @@ class Course:
         Rows of a batch.
     keyed
         Whether steps get keys.
+    filled
+        Whether a shorter batch is filled up with rows that do not count.
     listeners
         Callbacks that are told of steps.
     """
@@ -97,10 +100,12 @@ class Course:
         orders: Orders,
         size: int,
         keyed: bool,
+        filled: bool,
         listeners: Sequence[Callback],
     ) -> None:
         self._run, self._sparse, self._orders = run, sparse, orders
-        self._size, self._keyed, self._listeners = size, keyed, listeners
+        self._size, self._keyed, self._filled = size, keyed, filled
+        self._listeners = listeners
         self._slow = any(type(o).on_step_end is not Callback.on_step_end for o in listeners)
         self._steps_in_call = 1
         # A state to come back to, and the calls since then.
@@ -158,24 +163,29 @@ class Course:
         return errors
 
     def _advance(self, steps: Steps) -> np.ndarray:
-        size = int(steps.sizes.max())
-        order = steps.order[:, :size]
-        mixed = steps.sizes if steps.sizes.min() < size else None
-        return self._run.advance(order, self._own(order, steps.key), sizes=mixed)
+        order, own = self._taken(steps)
+        mixed = not self._filled and steps.sizes.min() < order.shape[1]
+        return self._run.advance(order, own, sizes=steps.sizes if mixed else None)
 
-    def _own(self, order: np.ndarray, key: Any) -> Own:
-        if self._sparse is None:
-            return Own(None, key)
-        return Own(dense(self._sparse[order.ravel()]).reshape(*order.shape, -1), key)
+    def _taken(self, steps: Steps) -> tuple[np.ndarray, Own]:
+        """The rows that steps take, and what each has of its own."""
+        order, own = steps.order, Own(key=steps.key)
+        if self._filled:
+            own = own._replace(real=np.arange(self._size) < steps.sizes[:, None])
+        else:
+            order = order[:, : steps.sizes.max()]
+        if self._sparse is not None:
+            x = dense(self._sparse[order.ravel()]).reshape(*order.shape, -1)
+            own = own._replace(x=x)
+        return order, own
 
     def _not_finite(self, steps: Steps, bad: int) -> NonFiniteError:
         """The error for a step that gave NaN or infinity, with the value where it began."""
         run = self._run
         run.go_back(self._kept)
-        for earlier in [*self._since, *([steps.upto(bad)] if bad else [])]:
+        for earlier in [*self._since, *([steps.part(0, bad)] if bad else [])]:
             self._advance(earlier)
-        chosen = steps.order[bad : bad + 1, : steps.sizes[bad]]
-        own = self._own(chosen, None if steps.key is None else steps.key[bad : bad + 1])
+        chosen, own = self._taken(steps.part(bad, bad + 1))
         found = run.first_nonfinite(chosen[0], tree_map(lambda value: value[0], own))
         epoch, step = len(run.history) + 1, run.step + bad + 1
         error = NonFiniteError(

@@ -11,6 +11,7 @@ from chainrule.explain.claims import Verdict, check_claim
 from chainrule.explain.derivation import Derivation, explain
 from chainrule.explain.drawing import Drawing, draw
 from chainrule.explain.jacobian import LayerJacobian, LayerJacobians, layer_jacobian
+from chainrule.explain.through_time import StepJacobians, step_jacobians
 from chainrule.explain.tracing import Trace, TraceStep, trace
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Drawing",
     "LayerJacobian",
     "LayerJacobians",
+    "StepJacobians",
     "Trace",
     "TraceStep",
     "Verdict",
@@ -25,6 +27,7 @@ __all__ = [
     "draw",
     "explain",
     "layer_jacobian",
+    "step_jacobians",
     "trace",
 ]
 

@@ -35,6 +35,7 @@ from chainrule.explain.formulas import (
     Transpose,
 )
 from chainrule.explain.formulas.arrays import as_formula, shape_text
+from chainrule.explain.walking.kinds import WEIGHTED
 from chainrule.explain.walking.naming import names_of
 from chainrule.explain.walking.passing import is_linear, passed, role
 from chainrule.explain.walking.walkthrough import Step, Value, Walkthrough
@@ -250,7 +251,7 @@ class _Finder:
     def __init__(self, walk: Walkthrough, row: int) -> None:
         self.walk, self.row = walk, row
         self.names = names_of(walk)
-        self.steps = [step for step in walk.steps if step.kind and step.kind.family == "layer"]
+        self.steps = [step for step in walk.steps if step.kind and step.kind.family in WEIGHTED]
 
     # ------------------------------------------------------------------ what is asked for
     def all(self) -> LayerJacobians:

@@ -234,7 +234,7 @@ class Flow:
         said = self.symbols.saying(step)
         assert said is not None
         for occurrence in occurrences:
-            letters = binding(occurrence, at.place)
+            letters = binding(said, occurrence, at.place)
             if letters is not None:
                 index = [letters.get(letter, letter) for letter in said.letters]
                 reached[tuple(_selected(place) for place in index)] = True
@@ -293,6 +293,8 @@ class Flow:
         said, occurrences = self.symbols.saying(link.step), self._occurrences(*link.use)
         if said is None or occurrences is None or len(occurrences) != 1:
             return None
+        if not all(isinstance(i, (Number, Symbol)) for i in occurrences[0].index):
+            return None
         known = dict(zip(occurrences[0].index, index, strict=True))
         found = []
         for letter in said.letters:
@@ -326,8 +328,8 @@ class Flow:
             return None
         found = []
         for occurrence in occurrences:
-            letters = binding(occurrence, link.into.place)
-            own = matched(said.letters, link.out.place)
+            letters = binding(said, occurrence, link.into.place)
+            own = matched(said.letters, link.out.place, said.sizes)
             if letters is None or own is None:
                 continue
             if all(own.get(letter, place) == place for letter, place in letters.items()):
@@ -360,7 +362,7 @@ class Flow:
             yield self._unsaid(element, step, position, output)
             return
         for occurrence in occurrences:
-            letters = binding(occurrence, element.place)
+            letters = binding(said, occurrence, element.place)
             if letters is not None:
                 yield self._term(step, output, said, occurrence, letters)
 

@@ -62,7 +62,8 @@ class _Matrices(Teller):
         is_layer = self.symbols.is_weighted_sum(readers[0].output)
         if not is_layer or not self.target.value.weight:
             return None
-        return readers[0] if self.wholes.factors(readers[0]) else None
+        products = self.wholes.products(readers[0])
+        return readers[0] if len(products) == 1 and not readers[0].time else None
 
     # ------------------------------------------------------------------ matrices
     def layer(self) -> Iterator[Block]:
@@ -153,7 +154,7 @@ class _Matrices(Teller):
 
     def _jacobian(self, step: Step, value: Value) -> tuple[Expression, ...]:
         """The formula of a Jacobian, and its numbers where it is small."""
-        factors = self.wholes.factors(step)
+        factors = self.wholes.factors(step, value)
         if factors is not None:
             weight = factors[1]
             return Transpose(self.wholes.name(weight)), written_array(weight.array.T)

@@ -13,6 +13,8 @@ from typing import Any
 from chainrule.explain.derivation.joining import joined
 from chainrule.explain.derivation.symbols import Symbols
 from chainrule.explain.formulas.tree import Symbol
+from chainrule.explain.unfolding import unfolded
+from chainrule.explain.walking.kinds import RECURRENT
 from chainrule.explain.walking.walkthrough import Step, Value, Walkthrough, is_known
 from chainrule.graph import Graph
 from chainrule.graph.node import Node
@@ -22,6 +24,10 @@ from chainrule.graph.tensor import Tensor, node_of
 from chainrule.nn import identity
 
 __all__ = ["prepared"]
+
+#: Steps that are not opened though nothing is said of them: a long sequence and its pieces, whose
+#: numbers alone are shown.
+NUMBERS = frozenset({*RECURRENT, "sequence"})
 
 
 def prepared(function: Callable[..., Any], *arguments: Any) -> Symbols:
@@ -46,7 +52,7 @@ def _opened(function: Callable[..., Any], *arguments: Any) -> Walkthrough:
         return is_known(node) and node.attributes["body"] not in misnamed
 
     while True:
-        walk = Walkthrough.of(function, *arguments, closed=closed)
+        walk = Walkthrough.of(function, *arguments, closed=closed, unfold=unfolded)
         symbols = Symbols(walk)
         found = {s.node.attributes["body"] for s in walk.steps if _is_misnamed(s, symbols)}
         if not found:
@@ -56,7 +62,9 @@ def _opened(function: Callable[..., Any], *arguments: Any) -> Walkthrough:
 
 def _is_misnamed(step: Step, symbols: Symbols) -> bool:
     """Whether a named function is not the library's: nothing that the library says of it fits."""
-    return step.node.op is CALL and step.kind is not None and symbols.saying(step) is None
+    if step.node.op is not CALL or step.kind is None or step.name in NUMBERS:
+        return False
+    return symbols.saying(step) is None
 
 
 def _bare_output(symbols: Symbols) -> Value | None:

@@ -74,6 +74,8 @@ class Teller:
         if derivation.frozen:
             yield self.say("explain.derive_frozen", path=Code(self.target.value.path))
         yield self.say("explain.derive_conventions", digits=derivation.digits)
+        if any(step.time for step in self.walk.steps):
+            yield self.say("explain.derive_time")
 
     def _what_it_is(self) -> Prose:
         value, place = self.target.value, self.target.place
@@ -83,6 +85,8 @@ class Teller:
             return self.say("explain.derive_what_bare", **known)
         known["path"] = Code(path)
         step = next(iter(self.walk.readers.get(value, ())), None)
+        if step is not None and step.time and value.weight:
+            return self.say("explain.derive_what_time", **known)
         factors = self.wholes.factors(step) if step is not None and value.weight else None
         if step is None or factors is None or value is factors[0]:
             return self.say("explain.derive_what", **known)

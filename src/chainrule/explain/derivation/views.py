@@ -10,7 +10,8 @@ from chainrule.explain.derivation.flow import Factor, Link, Pulled, chained
 from chainrule.explain.derivation.joining import FORMULA
 from chainrule.explain.derivation.teller import Teller
 from chainrule.explain.derivation.written import written_array
-from chainrule.explain.document import Block, Cell, Code, Formula, Prose
+from chainrule.explain.document import Block, Cell, Code, Formula, Grid, Prose
+from chainrule.explain.formulas.arrays import as_matrix, is_small
 from chainrule.explain.formulas.tree import Dots, Equation, Expression, Multiply, Number, Symbol
 from chainrule.explain.saying import Saying, bound, matched, signed
 from chainrule.explain.saying.algebra import replaced
@@ -25,6 +26,10 @@ __all__ = ["scalar_blocks", "title"]
 TINY = 1e-2
 #: A network with more values on the way is shown in tables.
 DEEP = 14
+#: The step whose result is shown as a table.
+ATTENTION = "attention_weights"
+#: A table of attention weights has at most so many rows and columns.
+LARGEST = 12
 #: What a derivative says about the direction of gradient descent.
 RISING, FALLING, FLAT = "explain.derive_rising", "explain.derive_falling", "explain.derive_flat"
 #: A larger count is rounded.
@@ -64,6 +69,9 @@ class _Scalar(Teller):
                 ("explain.derive_step", "explain.derive_formula_head", "explain.derive_value"),
                 map(self._row, steps),
             )
+            for step in steps:
+                if step.name == ATTENTION:
+                    yield from self._array(step.output)
         for step in [last] if self.is_deep else [*steps, last]:
             yield self._step_name(step)
             yield from self._values(step)
@@ -74,14 +82,26 @@ class _Scalar(Teller):
         said, left = self.symbols.saying(step), self.symbols.element(step.output, element.place)
         formula = left
         if said is not None:
-            formula = Equation((left, bound(said.value, said.letters, element.place)))
-        return Code(step.path or step.label), formula, Number(element.number)
+            formula = Equation((left, bound(said, element.place)))
+        label = step.title if step.time else step.path or step.label
+        return Code(label), formula, Number(element.number)
+
+    def _array(self, value: Value) -> Iterator[Block]:
+        """A value written out; the weights of attention are a table where they are many."""
+        maker, weights = self.walk.maker(value), as_matrix(value.array)
+        is_table = maker is not None and maker.name == ATTENTION and weights.ndim == 2
+        if not is_table or is_small(weights) or max(weights.shape) > LARGEST:
+            yield Formula(Equation((self.name(value), written_array(value.array))))
+            return
+        yield self.say("explain.derive_weights", weights=self.name(value))
+        heads = ["", *map(str, range(weights.shape[1]))]
+        yield Grid(heads, [[str(i), *map(Number, row.tolist())] for i, row in enumerate(weights)])
 
     def _step_name(self, step: Step) -> Prose:
         family = step.kind.family if step.kind is not None else ""
-        label = Code(step.label)
+        label = Code(step.title)
         if family == "layer" and step.path:
-            layer = self.name(step.output).layer
+            layer = self.name(step.output).layer.partition("(")[0]
             return self.say("explain.derive_layer", layer=layer, label=label, path=Code(step.path))
         if family == "layer":
             return self.say("explain.derive_bare_layer", layer=self.name(step.output).layer)
@@ -102,24 +122,24 @@ class _Scalar(Teller):
         for value in step.inputs:  # what was computed before and takes part from here on
             known = value.source and value not in self.flow.active
             if known and value.array.size and value.array.dtype.kind == "f":
-                yield Formula(Equation((self.name(value), written_array(value.array))))
+                yield from self._array(value)
         if said is not None:
             yield from self._own(step, said)
             numbers = self.symbols.numbers_of(step)
             element = self.flow.representative(output)
-            formula = bound(said.value, said.letters, element.place)
+            formula = bound(said, element.place)
             left = self.symbols.element(output, element.place)
             substituted = signed(numbers.put_in(formula))
             yield Formula(chained(left, formula, substituted, Number(element.number)))
         if output.array.size > 1 or said is None:
-            yield Formula(Equation((self.name(output), written_array(output.array))))
+            yield from self._array(output)
 
     def _shown(self, step: Step, said: Saying) -> dict[Expression, Expression]:
         """The letters of a loss at the output that the chosen chain goes through."""
         for link in self.flow.chain:
             occurrences = said.occurrences[link.position] if link.step is step else None
             if occurrences:
-                return matched(occurrences[0].index, link.into.place) or {}
+                return matched(occurrences[0].index, link.into.place, said.sizes) or {}
         return {}
 
     def _own(self, step: Step, said: Saying) -> Iterator[Block]:
@@ -140,6 +160,8 @@ class _Scalar(Teller):
                     yield self.say("explain.derive_smoothed", target=own)
                 case "c":
                     yield self.say("explain.derive_counts", counts=own)
+                case "m" if step.name == ATTENTION:
+                    yield self.say("explain.derive_allowed", mask=own)
                 case "m":
                     yield self.say("explain.derive_mask", mask=own)
             if array.size > 1 or own.name not in ("p", "t"):

@@ -21,6 +21,8 @@ from chainrule.explain.formulas.tree import (
 )
 from chainrule.explain.saying import Occurrence, Saying
 from chainrule.explain.saying.algebra import ONE, total
+from chainrule.explain.walking.forms import whole_form
+from chainrule.explain.walking.passing import role
 from chainrule.explain.walking.walkthrough import Step, Value
 
 __all__ = ["Wholes"]
@@ -37,8 +39,8 @@ class Wholes:
         if value.constant:
             return self.symbols.elements(value).symbol
         symbol = self.symbols.symbol(value)
-        if value.weight and value.array.ndim == 2 and symbol.name == "w":
-            return replace(symbol, name="W")
+        if value.weight and value.array.ndim == 2 and symbol.name in ("w", "u"):
+            return replace(symbol, name=symbol.name.upper())
         return symbol
 
     def upstream(self, value: Value) -> Expression:
@@ -49,15 +51,15 @@ class Wholes:
     # ------------------------------------------------------------------ forward
     def value(self, step: Step) -> Expression | None:
         """The formula of a step's output, if it has one without letters."""
-        factors = self.factors(step)
-        if factors is not None:
-            left, right = factors
-            rest = [
-                self.name(value)
-                for value in step.inputs
-                if value not in factors and value.array.ndim
-            ]
-            return total(MatMul(self.name(left), self.name(right)), *rest)
+        pairs = self.products(step)
+        if pairs:
+            taken = {value for pair in pairs for value in pair}
+            products = [MatMul(self.name(left), self.name(right)) for left, right in pairs]
+            rest = [self.name(v) for v in step.inputs if v not in taken and v.array.ndim]
+            return total(*products, *rest)
+        known = whole_form(step, self.name)
+        if known is not None:
+            return known
         said = self.symbols.saying(step)
         if step.name in ("softmax", "log_softmax"):
             return Apply(step.name, (self.name(step.inputs[0]),))
@@ -80,11 +82,11 @@ class Wholes:
 
     def _product(self, step: Step, position: int, output: Value) -> Expression | None:
         """Of ``x W``: ``δ Wᵀ`` for ``x`` and ``xᵀ δ`` for ``W``; of a bias the sum over rows."""
-        factors = self.factors(step)
+        value, upstream = step.inputs[position], self.upstream(output)
+        factors = self.factors(step, value)
         if factors is None:
             return None
         left, right = factors
-        value, upstream = step.inputs[position], self.upstream(output)
         if value is left and value is not right:
             return MatMul(upstream, Transpose(self.name(right)))
         if value is right:
@@ -96,8 +98,25 @@ class Wholes:
             return Big("sum", replace(upstream, indices=(bare,)), bare)
         return None
 
-    def factors(self, step: Step) -> tuple[Value, Value] | None:
-        """The two factors of a step that is a product of matrices, with or without a bias."""
+    def products(self, step: Step) -> list[tuple[Value, Value]]:
+        """The pairs of matrices that a step multiplies: of a recurrent layer there are two."""
+        if step.name == "recurrent_sum":
+            own = {role(step, i): value for i, value in enumerate(step.inputs)}
+            pairs = (("x", "weight"), ("h", "recurrent"))
+            return [(own[left], own[right]) for left, right in pairs if left in own]
+        found = self._factors(step)
+        return [] if found is None else [found]
+
+    def factors(self, step: Step, value: Value | None = None) -> tuple[Value, Value] | None:
+        """The two factors of a step that is a product of matrices, with or without a bias.
+
+        Of several products that with ``value``, else the first.
+        """
+        pairs = self.products(step)
+        chosen = [pair for pair in pairs if any(part is value for part in pair)]
+        return next(iter(chosen or pairs), None)
+
+    def _factors(self, step: Step) -> tuple[Value, Value] | None:
         if step.name == "matmul" and all(value.array.ndim == 2 for value in step.inputs):
             return step.inputs[0], step.inputs[1]
         said = self.symbols.saying(step)
@@ -127,6 +146,8 @@ class Wholes:
         is_cost = output is self.flow.walk.cost
         if occurrence.index != said.letters and not is_cost:
             return None
+        if step.inputs[position].shape != output.shape and not is_cost:
+            return None  # a slice: it is no function of the whole
         factor = self.stripped(said, occurrence.factor, occurrence)
         if factor is None:
             return None
@@ -147,9 +168,19 @@ class Wholes:
                 return None
             if isinstance(part, Compare) and (part.left in letters or part.right in letters):
                 return None
-            if isinstance(part, Symbol) and part.indices and not _aligned(part, letters):
+            if (
+                isinstance(part, Symbol)
+                and part.indices
+                and not self._is_whole(part, letters, said)
+            ):
                 return None
         return _as_arrays(self._renamed(formula))
+
+    def _is_whole(self, part: Symbol, letters: list[Symbol], said: Saying) -> bool:
+        """Whether an element stands at the same place, and all of its array is meant."""
+        array = self.symbols.numbers.arrays.get(replace(part, indices=()))
+        sizes = tuple(said.sizes.get(i) for i in part.indices if isinstance(i, Symbol))
+        return _aligned(part, letters) and (array is None or array.shape == sizes)
 
     def _renamed(self, formula: Expression) -> Expression:
         if isinstance(formula, Symbol) and formula.indices:

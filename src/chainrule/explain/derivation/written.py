@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainrule.explain.formulas.arrays import as_formula
+from chainrule.explain.formulas.arrays import as_formula, as_matrix
 from chainrule.explain.formulas.numbers import number_text
 from chainrule.explain.formulas.tree import Expression, Matrix, Number
 
@@ -23,6 +23,7 @@ def written_array(array: np.ndarray) -> Expression:
     >>> to_text(written_array(np.arange(10.0)))
     '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]'
     """
+    array = as_matrix(array)
     is_vector = array.ndim == 1 or (array.ndim == 2 and array.shape[0] == 1)
     if not is_vector or not 1 < array.size <= LENGTH:
         return as_formula(array)

@@ -18,6 +18,7 @@ from chainrule.explain.drawing.layers import layers
 from chainrule.explain.drawing.network import network
 from chainrule.explain.drawing.stages import Stages, stages_of
 from chainrule.explain.drawing.svg import Canvas
+from chainrule.explain.walking.kinds import WEIGHTED
 from chainrule.explain.walking.walkthrough import Walkthrough, is_known
 from chainrule.graph import Node, Spec, Tensor, call
 from chainrule.graph import sum as total_of
@@ -159,7 +160,7 @@ def _chosen(view: str, facts: Facts, stages: Stages | None) -> str:
         return view
     if stages is not None and stages.is_small:
         return "neurons"
-    has_layers = any(step.kind and step.kind.family == "layer" for step in facts.steps)
+    has_layers = any(step.kind and step.kind.family in WEIGHTED for step in facts.steps)
     return "layers" if has_layers else "graph"
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from chainrule.explain.document import Cell, Prose
 from chainrule.explain.formulas import Dots, Expression, Matrix, Number
 
-__all__ = ["MEASURES", "as_formula", "is_small", "measures", "shape_text"]
+__all__ = ["MEASURES", "as_formula", "as_matrix", "is_small", "measures", "shape_text"]
 
 #: An array with at most so many elements, so many of them in a row, is written out.
 ELEMENTS, LENGTH = 16, 6
@@ -30,8 +30,24 @@ def is_small(array: np.ndarray) -> bool:
     >>> is_small(np.ones((2, 3))), is_small(np.ones((64, 10)))
     (True, False)
     """
+    array = as_matrix(array)
     long = max(array.shape, default=0)
     return array.ndim <= 2 and 0 < array.size <= ELEMENTS and long <= LENGTH
+
+
+def as_matrix(array: np.ndarray) -> np.ndarray:
+    """The array without the leading axes of length 1 that it has beyond a matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.explain.formulas.arrays import as_matrix
+    >>> as_matrix(np.ones((1, 1, 3, 3))).shape, as_matrix(np.ones((2, 1, 3))).shape
+    ((3, 3), (2, 1, 3))
+    """
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    return array
 
 
 def as_formula(array: np.ndarray) -> Expression:
@@ -47,6 +63,7 @@ def as_formula(array: np.ndarray) -> Expression:
     """
     if array.size == 1:
         return _number(array.reshape(-1)[0])
+    array = as_matrix(array)
     if array.ndim > 2:
         array = array.reshape(-1)
     rows = np.atleast_2d(array)

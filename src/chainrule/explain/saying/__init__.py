@@ -7,9 +7,10 @@ formula, and its derivative is said in numbers.
 """
 
 from chainrule.explain.saying.losses import LOSSES
-from chainrule.explain.saying.measured import binding, bound, matched, saying_of, tangents
+from chainrule.explain.saying.measured import binding, bound, saying_of, tangents
 from chainrule.explain.saying.numbers import Numbers, Unwritten, listed, signed
 from chainrule.explain.saying.ops import ELEMENTWISE, MOVED, REFUSED
+from chainrule.explain.saying.places import matched
 from chainrule.explain.saying.reading import letters_for
 from chainrule.explain.saying.saying import Elements, Index, Occurrence, Place, Saying, whole
 from chainrule.explain.saying.textbook import TEXTBOOK

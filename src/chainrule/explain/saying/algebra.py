@@ -3,6 +3,7 @@
 Only what is exact is computed: whole numbers and fractions. Measured numbers stay where they are.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
@@ -295,8 +296,21 @@ def replaced(expression: Expression, new: Mapping[Expression, Expression]) -> Ex
     if not expression.children:
         return expression
     parts = [replaced(child, new) for child in expression.children]
+    if isinstance(expression, Symbol):  # an index is a place: 2 · 1 + 3 is 5
+        return expression.with_children([_place(part) for part in parts])
     if isinstance(expression, Compare):  # of two places, as in 1[i = j]
         return compared(expression.relation, *parts)
     if isinstance(expression, Add) and any(part in (ZERO, ONE) for part in parts):
         return total(*parts)
     return expression.with_children(parts)
+
+
+def _place(index: Expression) -> Expression:
+    """An index that is known, as one number."""
+    if not isinstance(index, (Add, Multiply)):
+        return index
+    parts = [_exact(_place(part)) for part in index.children]
+    numbers = [part for part in parts if part is not None]
+    if len(numbers) < len(parts):
+        return index
+    return _whole(sum(numbers) if isinstance(index, Add) else math.prod(numbers))

@@ -7,17 +7,19 @@ import numpy as np
 
 from chainrule.autodiff import forward, reverse
 from chainrule.engines import Program
-from chainrule.explain.formulas.tree import Expression, Number
+from chainrule.explain.formulas.tree import Expression
 from chainrule.explain.saying.algebra import replaced
 from chainrule.explain.saying.dropout import dropout
+from chainrule.explain.saying.layers import LAYERS, Layer
 from chainrule.explain.saying.losses import LOSSES, Loss
 from chainrule.explain.saying.numbers import Numbers, Unwritten
+from chainrule.explain.saying.places import matched
 from chainrule.explain.saying.reading import Unreadable, read
 from chainrule.explain.saying.saying import Occurrence, Place, Saying
 from chainrule.explain.saying.textbook import TEXTBOOK
 from chainrule.graph import Graph
 
-__all__ = ["binding", "bound", "matched", "saying_of", "tangents"]
+__all__ = ["binding", "bound", "saying_of", "tangents"]
 
 #: How exact a formula must be, and at how many elements it is measured.
 TOLERANCE, ELEMENTS = 1e-6, 4
@@ -58,11 +60,13 @@ def _textbook(name: str, graph: Graph, place: Place, arrays: Sequence[np.ndarray
     try:
         if name in TEXTBOOK and len(arrays) == 1:
             return TEXTBOOK[name](place)
+        if name in LAYERS:
+            return LAYERS[name](Layer(names, graph, place, arrays))
         if name == "Dropout" and "key" in names:
             return dropout(names, graph, place)
         if name in LOSSES and place.shape == () and "t" in names:
             return LOSSES[name](_loss(names, graph, place, arrays))
-    except (ValueError, IndexError, ArithmeticError):
+    except (ValueError, LookupError, ArithmeticError):
         pass  # it is called so, but does not take what the library's function takes
     return None
 
@@ -106,7 +110,7 @@ def _is_right(said: Saying, graph: Graph, place: Place, arrays: Sequence[np.ndar
     outputs = _places(value.shape, rng)
     try:
         for o in outputs:
-            if not _same(numbers.evaluate(bound(said.value, said.letters, o)), value[o]):
+            if not _same(numbers.evaluate(bound(said, o)), value[o]):
                 return False
         for i, occurrences in enumerate(said.occurrences):
             for s in _places(arrays[i].shape, rng) if occurrences is not None else ():
@@ -135,10 +139,10 @@ def local(
     """The derivative of one element of the output by one of input ``i``, from the formula."""
     total = 0.0
     for occurrence in said.occurrences[i] or ():
-        letters = binding(occurrence, element)
+        letters = binding(said, occurrence, element)
         if letters is None:
             continue
-        own = matched(said.letters, output)
+        own = matched(said.letters, output, said.sizes)
         assert own is not None
         if all(own.get(letter, place) == place for letter, place in letters.items()):
             total += numbers.evaluate(replaced(occurrence.factor, {**own, **letters}))
@@ -146,31 +150,15 @@ def local(
 
 
 def binding(
-    occurrence: Occurrence, element: tuple[int, ...]
+    said: Saying, occurrence: Occurrence, element: tuple[int, ...]
 ) -> dict[Expression, Expression] | None:
     """What the letters are where this occurrence is this element; ``None`` if it never is."""
-    return matched(occurrence.index, element)
+    return matched(occurrence.index, element, said.sizes)
 
 
-def matched(
-    letters: Sequence[Expression], element: Sequence[int]
-) -> dict[Expression, Expression] | None:
-    """The letters that make a place this element."""
-    found: dict[Expression, Expression] = {}
-    for letter, place in zip(letters, element, strict=True):
-        if isinstance(letter, Number):
-            if letter.value != place:
-                return None
-        elif found.setdefault(letter, Number(place)) != Number(place):
-            return None
-    return found
-
-
-def bound(
-    expression: Expression, letters: Sequence[Expression], element: Sequence[int]
-) -> Expression:
-    """A formula of letters at one place."""
-    return replaced(expression, matched(letters, element) or {})
+def bound(said: Saying, element: Sequence[int]) -> Expression:
+    """The formula of one element of the output."""
+    return replaced(said.value, matched(said.letters, element, said.sizes) or {})
 
 
 @lru_cache(maxsize=256)

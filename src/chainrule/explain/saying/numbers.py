@@ -213,11 +213,19 @@ def _nested(big: Big) -> tuple[list[Symbol], Expression]:
 
 def _element(arrays: Mapping[Symbol, np.ndarray], symbol: Symbol) -> float | int | None:
     array = arrays.get(replace(symbol, indices=()))
-    places = [i.value for i in symbol.indices if isinstance(i, Number)]
-    if array is None or len(places) < len(symbol.indices) or len(places) != array.ndim:
+    places = [_at(arrays, index) for index in symbol.indices]
+    if array is None or None in places or len(places) != array.ndim:
         return None
-    found = array[tuple(map(int, places))].item()
+    found = array[tuple(place for place in places if place is not None)].item()
     return int(found) if isinstance(found, bool) else found
+
+
+def _at(arrays: Mapping[Symbol, np.ndarray], index: Expression) -> int | None:
+    """An index as a number: it is one, or an element of an array of places."""
+    found = _element(arrays, index) if isinstance(index, Symbol) else None
+    if isinstance(index, Number):
+        return int(index.value)
+    return None if found is None else int(found)
 
 
 def _erf(x: float) -> float:

@@ -6,6 +6,7 @@ one that runs (``Σᵢ xₙᵢ wᵢⱼ``). So every formula says exactly what th
 elements by data cannot be read this way and raises :class:`Unreadable`.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from chainrule.explain.saying.algebra import (
     total,
 )
 from chainrule.explain.saying.ops import ELEMENTWISE, local_derivatives
+from chainrule.explain.saying.places import Scaled, index_of, letters_in, taken_apart
 from chainrule.explain.saying.saying import Index, Occurrence, Place, Saying
 from chainrule.graph import Graph
 from chainrule.graph.node import Node
@@ -101,7 +103,8 @@ def _merged(terms: list[_Term]) -> Iterator[Occurrence]:
     """The same element more than once is one place, with the sum of the derivatives."""
     merged: dict[Index, list[Expression]] = {}
     for term in terms:
-        free = tuple(letter for letter in term.sums if letter not in term.index)
+        bound = letters_in(term.index)
+        free = tuple(letter for letter in term.sums if letter not in bound)
         merged.setdefault(term.index, []).append(summed(term.factor, free))
     for index, factors in merged.items():
         factor = total(*factors)
@@ -190,12 +193,40 @@ class _Reader:
         ]
         return self.read(child, tuple(stretched))
 
+    def _slice(self, node: Node, index: Index) -> _Read:
+        steps = zip(index, node.attributes["start"], node.attributes["step"], strict=True)
+        return self.read(node.inputs[0], tuple(_moved(i, start, by) for i, start, by in steps))
+
     def _reshape(self, node: Node, index: Index) -> _Read:
         (child,) = node.inputs
-        if [n for n in child.spec.shape if n != 1] != [n for n in node.spec.shape if n != 1]:
+        if child.spec.size == 0:
             raise Unreadable("reshape")
-        running = iter([i for i, n in zip(index, node.spec.shape, strict=True) if n != 1])
-        return self.read(child, tuple(ZERO if n == 1 else next(running) for n in child.spec.shape))
+        start, letters, far = 0, [], 1
+        for i, size in zip(reversed(index), reversed(node.spec.shape), strict=True):
+            begin, parts = taken_apart(i)
+            start += far * begin
+            letters += [(far * distance, letter) for distance, letter in parts]
+            far *= size
+        return self.read(child, self._unflattened((start, tuple(letters)), child.spec.shape))
+
+    def _unflattened(self, flat: Scaled, shape: Sequence[int]) -> Index:
+        """The place in an array of an element that is counted along all axes.
+
+        Each letter must stay within one axis.
+        """
+        start, letters = flat
+        found: list[Expression] = []
+        for axis in range(len(shape)):
+            far = math.prod(shape[axis + 1 :])
+            here = [(distance, letter) for distance, letter in letters if distance >= far]
+            letters = tuple(pair for pair in letters if pair[0] < far)
+            reach = start % far + sum(d * (self.sizes[letter] - 1) for d, letter in letters)
+            if reach >= far or any(distance % far for distance, _ in here):
+                raise Unreadable("reshape")
+            scaled = tuple((distance // far, letter) for distance, letter in here)
+            found.append(index_of((start // far, scaled)))
+            start %= far
+        return tuple(found)
 
     def _transpose(self, node: Node, index: Index) -> _Read:
         places = dict(zip(node.attributes["axes"], index, strict=True))
@@ -257,6 +288,12 @@ class _Reader:
             letter = Symbol(name)
         self.sizes[letter] = size
         return letter
+
+
+def _moved(index: Expression, start: int, by: int) -> Expression:
+    """An index of a slice as one of what was sliced."""
+    begin, letters = taken_apart(index)
+    return index_of((start + by * begin, tuple((by * d, letter) for d, letter in letters)))
 
 
 def _within(terms: tuple[_Term, ...], letters: tuple[Symbol, ...]) -> tuple[_Term, ...]:

@@ -1,6 +1,5 @@
 """Steps and what they pass back as formulas, in symbols and with the numbers put in."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,16 +20,16 @@ from chainrule.explain.formulas import (
     Symbol,
     Transpose,
 )
-from chainrule.explain.formulas.arrays import as_formula, is_small
+from chainrule.explain.formulas.arrays import as_formula, as_matrix, is_small
 from chainrule.explain.formulas.names import subscript
+from chainrule.explain.walking.forms import Naming, whole_form
 from chainrule.explain.walking.passing import Passed, is_linear, role
-from chainrule.explain.walking.walkthrough import Step, Value
+from chainrule.explain.walking.walkthrough import Step
 
 __all__ = ["COST", "derivative", "forward_equations", "passed_equation", "with_numbers"]
 
 #: The cost, as all derivatives name it.
 COST = Symbol("J")
-Naming = Callable[[Value], Expression]
 ROW = Symbol("i")
 
 
@@ -72,6 +71,9 @@ def with_numbers(array: np.ndarray) -> tuple[Expression, ...]:
 
 # ---------------------------------------------------------------------- forward
 def _forward(step: Step, name: Naming) -> Expression:
+    known = whole_form(step, name)
+    if known is not None:
+        return known
     parts = [name(value) for value in step.inputs]
     match step.name, parts:
         case "Linear", _ if is_linear(step):
@@ -94,8 +96,12 @@ def _forward(step: Step, name: Naming) -> Expression:
             return Negative(a)
         case "matmul", [a, b]:
             return MatMul(a, b)
+        case "Embedding", [Symbol() as table, ids]:
+            return replace(table, indices=(ids,))
         case "transpose", [a] if step.output.array.ndim == 2:
             return Transpose(a)
+    if step.kind is not None and step.kind.family == "norm":
+        parts = sorted(parts, key=lambda part: getattr(part, "name", "") in ("gamma", "beta"))
     if step.kind is not None and step.kind.family == "loss":
         parts = sorted(parts, key=lambda part: part == Symbol("t"))
     return Apply(step.name, tuple(parts))
@@ -128,7 +134,8 @@ def _symbols(piece: Passed, name: Naming) -> Expression:
 def _local(piece: Passed, name: Naming) -> Expression:
     """``φ'(z)`` of an activation, else ``∂y/∂x``."""
     step = piece.step
-    if step.kind is not None and step.kind.family == "activation" and len(step.inputs) == 1:
+    is_activation = step.kind is not None and step.kind.family == "activation"
+    if is_activation and len(step.inputs) == 1 and step.name != "attention_weights":
         return Apply(step.name, (name(piece.value),), primes=1)
     return Partial(name(step.output), name(piece.value))
 
@@ -148,14 +155,18 @@ def _numbers(piece: Passed) -> tuple[Expression, ...]:
     upstream = as_formula(piece.upstream)
     match piece.form:
         case "left" if is_small(piece.local):
-            return (MatMul(upstream, as_formula(piece.local.T)),)
+            return (MatMul(upstream, as_formula(_transposed(piece.local))),)
         case "right" if is_small(piece.local):
-            return (MatMul(as_formula(piece.local.T), upstream),)
+            return (MatMul(as_formula(_transposed(piece.local)), upstream),)
         case "each" | "scale" if is_small(piece.local):
             if piece.step.output.gradient is piece.upstream and _is_one(piece.upstream):
                 return ()
             return (Multiply((upstream, as_formula(piece.local)), arrays=piece.form == "each"),)
     return ()
+
+
+def _transposed(array: np.ndarray) -> np.ndarray:
+    return as_matrix(array).T if as_matrix(array).ndim <= 2 else array
 
 
 def _is_one(array: np.ndarray) -> bool:

@@ -30,6 +30,7 @@ SAID = {
     "output": ("explain.trace_output", "explain.trace_output_does"),
     "hidden": ("explain.trace_hidden", "explain.trace_hidden_does"),
     "activation": ("explain.trace_activation", "explain.trace_activation_does"),
+    "gate": ("explain.trace_gate", "explain.trace_gate_does"),
     "operation": ("explain.trace_operation", "explain.trace_operation_does"),
     "update": ("explain.trace_update", "explain.trace_update_does"),
     "optimizer": ("explain.trace_update", "explain.trace_optimizer_does"),
@@ -127,7 +128,7 @@ class TraceStep(Documented):
     number
         From 1, in the order of backpropagation.
     kind
-        ``"loss"``, ``"output"``, ``"hidden"``, ``"activation"``, ``"operation"``,
+        ``"loss"``, ``"output"``, ``"hidden"``, ``"activation"``, ``"gate"``, ``"operation"``,
         ``"update"`` or ``"optimizer"``.
     parts
         One for each value that a derivative is passed to, or that is updated.

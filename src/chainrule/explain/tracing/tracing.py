@@ -36,6 +36,8 @@ from chainrule.explain.tracing.products import (
     with_numbers,
 )
 from chainrule.explain.tracing.traced import Part, Total, Trace, TraceStep, Updated
+from chainrule.explain.unfolding import unfolded
+from chainrule.explain.walking.kinds import WEIGHTED
 from chainrule.explain.walking.passing import Passed, passed
 from chainrule.explain.walking.walkthrough import Step, Value, Walkthrough
 from chainrule.graph import Node, asarray
@@ -106,7 +108,8 @@ def trace(
     if learning_rate is not None and optimizer is not None:
         raise OptionError("explain.trace_both")
     closed = None if detail == "layer" else _never
-    walk = Walkthrough.of(function, *arguments, closed=closed)
+    unfold = unfolded if detail == "layer" else None
+    walk = Walkthrough.of(function, *arguments, closed=closed, unfold=unfold)
     if not any(value.weight and value.gradient is not None for value in walk.inputs):
         raise GradientError(
             "explain.trace_no_weights", got=type(arguments[0]).__name__ if arguments else None
@@ -133,7 +136,7 @@ class _Tracer:
         self.symbols = Symbols(walk)
         self.moving = _moving(walk, inputs)
         self.last_layer = max(
-            (step.number for step in walk.steps if step.kind and step.kind.family == "layer"),
+            (step.number for step in walk.steps if step.kind and step.kind.family in WEIGHTED),
             default=0,
         )
 
@@ -210,7 +213,9 @@ class _Tracer:
 
     def _rules(self, piece: Passed) -> Iterator[Equation]:
         """The local derivative of one element as a formula, where there is one for all of them."""
-        said = self.symbols.saying(piece.step) if piece.form in ("scale", "each") else None
+        is_gate = piece.step.kind is not None and piece.step.kind.family == "gate"
+        short = piece.form in ("scale", "each") or is_gate
+        said = self.symbols.saying(piece.step) if short else None
         places = said.occurrences[piece.place] if said else None
         if said is None or places is None or len(places) != 1:
             return
@@ -240,7 +245,7 @@ class _Tracer:
             number,
             self._kind(step),
             parts,
-            step.label,
+            step.title,
             step.path,
             self.name(output),
             output.array,
@@ -252,9 +257,9 @@ class _Tracer:
 
     def _kind(self, step: Step) -> str:
         family = step.kind.family if step.kind else ""
-        if family == "layer":
+        if family in WEIGHTED:
             return "output" if step.number == self.last_layer else "hidden"
-        return family if family in ("loss", "activation") else "operation"
+        return family if family in ("loss", "activation", "gate") else "operation"
 
     def _is_data(self, value: Value) -> bool:
         return bool(value.path) and not value.weight and value not in self.moving

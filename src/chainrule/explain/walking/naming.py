@@ -13,12 +13,26 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from chainrule.explain.formulas.tree import Number, Symbol
+from chainrule.explain.walking.kinds import WEIGHTED
 from chainrule.explain.walking.walkthrough import Step, Value, Walkthrough
 
 __all__ = ["element_of", "names_of"]
 
 #: The letters of a layer's weights.
-LETTERS: Mapping[str, str] = MappingProxyType({"weight": "w", "bias": "b"})
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {"weight": "w", "bias": "b", "recurrent": "u", "recurrent_bias": "b", "peepholes": "p"}
+)
+#: Of those that the field calls differently.
+OWN: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("Embedding", "weight"): "E",
+        ("PositionTable", "weight"): "P",
+        ("LayerNorm", "weight"): "gamma",
+        ("LayerNorm", "bias"): "beta",
+        ("RMSNorm", "weight"): "gamma",
+    }
+)
+
 ACCENTS = ("hat", "bar", "tilde")
 
 
@@ -50,7 +64,7 @@ def names_of(walk: Walkthrough) -> dict[Value, Symbol]:
                 unnamed += 1
                 found[value] = Symbol("u", label=str(unnamed))
             else:
-                found[value] = Symbol(step.kind.letter, layer=str(layers[step] or ""))
+                found[value] = Symbol(_letter(step), layer=_above(layers[step], step.time))
     if (output := _output(walk)) is not None:
         found[output] = Symbol("y")
     return _distinct(found)
@@ -62,13 +76,17 @@ def element_of(symbol: Symbol, place: tuple[int, ...]) -> Symbol:
 
 
 def _layers(walk: Walkthrough) -> dict[Step, int]:
-    """The number of the layer that each step belongs to; 0 before the first."""
+    """The number of the layer that each step belongs to; 0 before the first.
+
+    The steps of an unfolded layer have one number: they stand in the same call, on the same path.
+    """
     found: dict[Step, int] = {}
-    count = 0
+    numbers: dict[object, int] = {}
     for step in walk.steps:
-        if step.kind is not None and step.kind.family == "layer":
-            count += 1
-            found[step] = count
+        if step.kind is not None and step.kind.family in WEIGHTED:
+            is_part = step.time or step.kind.family == "projection"
+            whole = (step.around, step.path) if is_part else step
+            found[step] = numbers.setdefault(whole, len(numbers) + 1)
         else:
             makers = [walk.maker(value) for value in step.inputs]
             found[step] = max((found[maker] for maker in makers if maker), default=0)
@@ -80,8 +98,20 @@ def _of_input(walk: Walkthrough, value: Value, layers: dict[Step, int]) -> Symbo
     own = value.path.rpartition(".")[2]
     readers = walk.readers[value]
     if value.weight and readers and readers[0].kind and own in LETTERS:
-        return Symbol(LETTERS[own], layer=str(layers[readers[0]] or ""))
+        letter = OWN.get((readers[0].name, own), LETTERS[own])
+        return Symbol(letter, layer=_above(layers[readers[0]]))
     return _symbol(own if value.weight and own else value.path)
+
+
+def _letter(step: Step) -> str:
+    """``h`` for the activation of a recurrent layer."""
+    assert step.kind is not None
+    return "h" if step.time and step.kind.family == "activation" else step.kind.letter
+
+
+def _above(layer: int, time: str = "") -> str:
+    """The number of a layer, and in brackets the step of time."""
+    return (str(layer) if layer else "") + (f"({time})" if time else "")
 
 
 def _output(walk: Walkthrough) -> Value | None:

@@ -24,6 +24,7 @@ form           local derivative            product
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -33,6 +34,13 @@ from chainrule.explain.walking.walkthrough import Step, Value
 from chainrule.graph import Graph
 
 __all__ = ["Passed", "is_linear", "jacobian_rows", "passed", "role"]
+
+#: Activations whose outputs depend on a whole row.
+OVER_ROWS = frozenset({"softmax", "log_softmax", "attention_weights"})
+#: Steps that are products of their two inputs.
+PRODUCTS = frozenset({"matmul", "weighted_values"})
+#: Which input of a layer is multiplied with which.
+PARTNERS = MappingProxyType({"weight": "x", "x": "weight", "recurrent": "h", "h": "recurrent"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +102,10 @@ class Passed:
             case "scale" | "each":
                 return np.asarray(self.local * self.upstream)
             case "left":
-                return np.asarray(self.upstream @ self.local.T)
+                return np.asarray(self.upstream @ _transposed(self.local))
             case "right":
+                if self.value.array.ndim > 2:
+                    return np.asarray(_transposed(self.local) @ self.upstream)
                 return np.asarray(_rows(self.local).T @ _rows(self.upstream))
             case "repeat":
                 return _summed(self.upstream, self.value.shape)
@@ -202,26 +212,36 @@ def _form(step: Step, place: int) -> str:
         return "general"
     output, value = step.output, step.inputs[place]
     if _partner(step, place) >= 0:
-        is_right = role(step, place) == "weight" or (step.name == "matmul" and place == 1)
+        own = role(step, place)
+        is_right = own in ("weight", "recurrent") or (step.name in PRODUCTS and place == 1)
         return "right" if is_right else "left"
     if output.shape == ():
         return "scale"
-    elementwise = step.node.op.family == "elementwise" or (
-        step.kind is not None and step.kind.family == "activation" and "softmax" not in step.name
-    )
+    family = step.kind.family if step.kind is not None else ""
+    elementwise = step.node.op.family == "elementwise" or family == "gate"
+    elementwise = elementwise or (family == "activation" and step.name not in OVER_ROWS)
     if elementwise and value.shape == output.shape:
         return "each"
-    if role(step, place) == "bias" or step.node.op.name == "broadcast_to":
+    is_bias = role(step, place) == "bias" and _broadcasts(value.shape, output.shape)
+    if is_bias or step.node.op.name == "broadcast_to":
         return "repeat"
     return "general"
 
 
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether all of an array, and not a block of it, is added to another."""
+    pairs = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(size in (1, other) for size, other in pairs)
+
+
 def _partner(step: Step, place: int) -> int:
     """The other factor where the step is a product ``x W`` with a matrix ``W``, else -1."""
-    if is_linear(step):
+    if is_linear(step) or step.name in ("recurrent_sum", "recurrent_product"):
         roles = [role(step, i) for i in range(len(step.inputs))]
-        other = {"weight": "x", "x": "weight"}.get(roles[place], "")
+        other = PARTNERS.get(roles[place], "")
         return roles.index(other) if other in roles else -1
+    if step.name == "weighted_values" and len(step.inputs) == 2:
+        return 1 - place
     if step.name == "matmul" and all(value.array.ndim >= 1 for value in step.inputs):
         left, right = step.inputs
         if right.array.ndim == 2 and left.array.ndim >= 2:
@@ -235,6 +255,11 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
         return False
     finite = np.abs(other[np.isfinite(other)])
     return np.allclose(one, other, 0.0, 1e-9 * finite.max(initial=0.0), equal_nan=True)
+
+
+def _transposed(array: np.ndarray) -> np.ndarray:
+    """With its last two axes exchanged."""
+    return np.swapaxes(array, -1, -2) if array.ndim > 1 else array
 
 
 def _rows(array: np.ndarray) -> np.ndarray:

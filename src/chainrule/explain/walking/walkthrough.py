@@ -7,6 +7,7 @@ backpropagation through the graph, at once for all: each value is moved by an ex
 """
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,10 @@ __all__ = ["Step", "Value", "Walkthrough"]
 
 #: For each node its value and, where it has one, the derivative of the cost for it.
 Measured: TypeAlias = dict[Node, tuple[np.ndarray, np.ndarray | None]]
+#: How exact an unfolded graph must be: a root in it may have been rounded to float32.
+TOLERANCE = 1e-6
+#: From a call to the graph that it is unfolded into.
+Unfold: TypeAlias = Callable[[Node], Graph | None]
 #: For each node the calls of the containers around it, outermost first.
 Around: TypeAlias = dict[Node, tuple[Node, ...]]
 
@@ -93,6 +98,8 @@ class Step:
         What it reads and makes; of several outputs those that are read.
     picks
         Which of the operation's outputs these are.
+    time
+        Which step of an unfolded recurrent layer it belongs to, ``"1"`` the first; else empty.
     """
 
     number: int
@@ -105,11 +112,17 @@ class Step:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     picks: tuple[int, ...]
+    time: str = ""
 
     @property
     def within(self) -> tuple[str, ...]:
         """The containers that it stands in, outermost first: ``("MLP(8, [5, 4], 3)",)``."""
         return tuple(call.attributes["label"] for call in self.around)
+
+    @property
+    def title(self) -> str:
+        """The label; of an unfolded layer with the time: ``"cell state, t = 2"``."""
+        return f"{self.label}, t = {self.time}" if self.time else self.label
 
     @property
     def output(self) -> Value:
@@ -167,8 +180,9 @@ class Walkthrough:
         arrays: Sequence[np.ndarray],
         weights: int = 0,
         closed: Callable[[Node], bool] | None = None,
+        unfold: Unfold | None = None,
     ) -> None:
-        self.graph, around = opened(widened(graph), closed or is_known)
+        self.graph, around = opened(widened(graph), closed or is_known, unfold)
         if len(self.graph.outputs) != 1 or self.graph.outputs[0].spec.shape != ():
             raise GradientError("explain.not_scalar", got=", ".join(map(repr, graph.output_specs)))
         arrays = [widened_array(np.asarray(array)) for array in arrays]
@@ -186,6 +200,7 @@ class Walkthrough:
         function: Callable[..., Any],
         *arguments: Any,
         closed: Callable[[Node], bool] | None = None,
+        unfold: Unfold | None = None,
     ) -> "Walkthrough":
         """Trace a function at these arguments; the leaves of the first are its weights.
 
@@ -197,6 +212,8 @@ class Walkthrough:
             Its arguments.
         closed
             Which calls stay one step; by default those in :data:`~chainrule.explain.walking.KINDS`.
+        unfold
+            From a call to a graph that stands for it and is opened, or to ``None``.
 
         Raises
         ------
@@ -215,7 +232,22 @@ class Walkthrough:
         captured = [tensor.numpy() for tensor in traced.captured]
         first = tree_flatten(arguments[:1])[0] if arguments else []
         weights = sum(map(is_array, first))
-        return cls(traced.graph, [*arrays, *captured], weights, closed)
+        given = (traced.graph, [*arrays, *captured], weights, closed)
+        whole = cls(*given)
+        if unfold is None:
+            return whole
+        unfolded = cls(*given, unfold)
+        return unfolded if unfolded._agrees_with(whole) else whole
+
+    def _agrees_with(self, other: "Walkthrough") -> bool:
+        """Whether cost and derivatives are the same, as far as rounding allows."""
+        values, wanted = (self.cost, *self.inputs), (other.cost, *other.inputs)
+        return all(
+            a.gradient is None
+            or b.gradient is None
+            or (_alike(a.array, b.array) and _alike(a.gradient, b.gradient))
+            for a, b in zip(values, wanted, strict=True)
+        )
 
     def __getitem__(self, path: str) -> Value:
         return next(value for value in self.inputs if value.path == path)
@@ -262,44 +294,57 @@ class Walkthrough:
     ) -> Step:
         inputs = tuple(self._values[child] for child in node.inputs)
         made = tuple(self._values[output] for output in outputs)
-        name = label = node.op.name
-        if node.op is CALL:
-            name, label = node.attributes["name"], node.attributes["label"]
+        name, time = called(node)
+        label = node.attributes["label"] if node.op is CALL else name
         path = _path_of_layer([value.path for value in inputs if value.weight])
         picks = tuple(output.attributes.get("index", 0) for output in outputs)
-        return Step(number, name, label, path, around, KINDS.get(name), node, inputs, made, picks)
+        kind = KINDS.get(name)
+        return Step(number, name, label, path, around, kind, node, inputs, made, picks, time)
 
 
 # ---------------------------------------------------------------------- opening containers
 def is_known(node: Node) -> bool:
     """Whether a call is one of those that are explained as one step."""
-    return node.attributes["name"] in KINDS
+    return called(node)[0] in KINDS
 
 
-def opened(graph: Graph, closed: Callable[[Node], bool]) -> tuple[Graph, Around]:
+def called(node: Node) -> tuple[str, str]:
+    """What a step is called, and the time of ``forget_gate(3)``."""
+    if node.op is not CALL:
+        return node.op.name, ""
+    name, _, time = node.attributes["name"].partition("(")
+    return name, time.removesuffix(")")
+
+
+def opened(
+    graph: Graph, closed: Callable[[Node], bool], unfold: Unfold | None = None
+) -> tuple[Graph, Around]:
     """The graph with all calls replaced by their bodies but those that stay closed.
 
     Also says for each node the calls of the containers that it stood in.
     """
     around: Around = {}
-    outputs = _opened(graph, graph.inputs, closed, (), around)
+    outputs = _opened(graph, graph.inputs, (closed, unfold), (), around)
     return Graph(graph.inputs, outputs, graph.names), around
 
 
 def _opened(
     graph: Graph,
     inputs: Sequence[Node],
-    closed: Callable[[Node], bool],
+    options: tuple[Callable[[Node], bool], Unfold | None],
     calls: tuple[Node, ...],
     around: Around,
 ) -> list[Node]:
     """The outputs for these inputs; recurses into calls, never along nodes."""
+    closed, unfold = options
     value: dict[Node, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         operands = [value[child] for child in node.inputs]
-        if node.op is CALL and not closed(node):
-            inside = (*calls, node)
-            value[node] = _opened(node.attributes["body"], operands, closed, inside, around)
+        body = unfold(node) if node.op is CALL and unfold is not None else None
+        if body is None and node.op is CALL and not closed(node):
+            body = node.attributes["body"]
+        if body is not None:
+            value[node] = _opened(body, operands, options, (*calls, node), around)
         elif node.op is PICK and isinstance(operands[0], list):
             value[node] = operands[0][node.attributes["index"]]
         else:
@@ -329,6 +374,11 @@ def _measured(graph: Graph, arrays: Sequence[np.ndarray]) -> Measured:
     values = dict(zip(graph.inputs, arrays, strict=True)) | {node: next(found) for node in shown}
     gradients = {node: next(found) for node, want in zip(inputs, wanted, strict=True) if want}
     return {node: (array, gradients.get(moves.get(node, node))) for node, array in values.items()}
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    scale = np.abs(other[np.isfinite(other)]).max(initial=0.0)
+    return np.allclose(one, other, TOLERANCE, TOLERANCE * scale, equal_nan=True)
 
 
 def _has_gradient(node: Node) -> bool:
@@ -374,6 +424,10 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _path_of_layer(paths: Sequence[str]) -> str:
-    """What stands before the weights of a layer: ``hidden.0`` of ``hidden.0.weight``."""
-    parents = {path.rpartition(".")[0] for path in paths}
-    return parents.pop() if len(parents) == 1 else ""
+    """What stands before the weights of a layer: ``hidden.0`` of ``hidden.0.weight``.
+
+    Of a layer of layers what they have in common: ``attention`` of ``attention.output.bias``.
+    """
+    names = [path.split(".")[:-1] for path in paths]
+    same = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*names, strict=False))
+    return ".".join(level[0] for level in same)

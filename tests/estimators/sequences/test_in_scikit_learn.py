@@ -1,0 +1,99 @@
+"""Inside scikit-learn: searches, clones, pickles; and that few shapes are compiled."""
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+
+from chainrule.engines import native
+from chainrule.engines.native.training import LoopDesign
+from chainrule.estimators import SequenceClassifier, SequenceRegressor
+from chainrule.estimators.loops import loop_of
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 100, "random_state": 0}
+
+
+def test_a_grid_search_over_lists(walks):
+    grid = {"learning_rate_init": [1e-5, 1e-2], "pooling": ["last", "mean"]}
+    search = GridSearchCV(SequenceClassifier(**SMALL), grid, cv=3, error_score="raise")
+    search.fit(*walks)
+    assert search.best_params_["learning_rate_init"] == 1e-2
+    assert search.best_score_ > 0.8 and search.score(*walks) > 0.8
+
+
+def test_a_grid_search_in_workers(walks):
+    search = GridSearchCV(SequenceClassifier(**SMALL), {"alpha": [0.0, 0.1]}, cv=2, n_jobs=2)
+    assert search.fit(*walks).best_score_ > 0.8
+
+
+def test_cross_validation_over_lists_and_arrays(walks):
+    x, y = walks
+    model = SequenceClassifier(**SMALL)
+    assert cross_val_score(model, x, y, cv=3, error_score="raise").mean() > 0.8
+    assert (cross_val_predict(model, x, y, cv=3) == y).mean() > 0.8
+    cut = np.array([sequence[:3] for sequence in x])
+    targets = cut[:, -1, 0]
+    scores = cross_val_score(SequenceRegressor(**SMALL), cut, targets, cv=3, error_score="raise")
+    assert scores.mean() > 0.7
+
+
+def test_a_clone_is_untrained(walks):
+    model = SequenceClassifier(**SMALL, layer="lstm", callbacks=[]).fit(*walks)
+    copy = clone(model)
+    assert not hasattr(copy, "model_") and copy.get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("layer", ["gru", "transformer"])
+def test_pickle_and_joblib_bring_back_the_same_predictions(walks, tmp_path, layer):
+    x, y = walks
+    model = SequenceClassifier(**{**SMALL, "max_iter": 3}, layer=layer, dropout=0.2).fit(x, y)
+    joblib.dump(model, tmp_path / "model.joblib")
+    for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib")):
+        assert (again.predict_proba(x) == model.predict_proba(x)).all()
+        assert again.history_ == model.history_
+        again.partial_fit(x, y)
+        assert again.loss_curve_[:-1] == model.loss_curve_
+
+
+def test_partial_fit_takes_sequences_of_any_length(walks):
+    x, y = walks
+    model = SequenceClassifier(hidden_layer_sizes=(8,), random_state=0, learning_rate_init=0.02)
+    for _ in range(40):
+        for part in (slice(0, 30), slice(30, 70)):
+            model.partial_fit(x[part], y[part], classes=["down", "up"])
+    assert model.score(x, y) > 0.9 and model.t_ == 40 * 70
+
+
+# ------------------------------------------------------------------ compiling
+@pytest.fixture
+def compiled(monkeypatch):
+    """What is compiled, with nothing known before."""
+    made = []
+    artifact = LoopDesign.artifact
+
+    def counted(self):
+        made.append(self)
+        return artifact(self)
+
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
+    monkeypatch.setattr("chainrule.engines.native._compiled", native._Cache())
+    monkeypatch.setattr(LoopDesign, "artifact", counted)
+    loop_of.cache_clear()
+    yield made
+    loop_of.cache_clear()
+
+
+def test_batches_folds_and_lengths_share_code(compiled):
+    """Batches of 32 and less, 60, 79 and 80 rows, longest sequences of 17 and 18 steps."""
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(length, 2)) for length in [18, 17, *[3, 17] * 39]]
+    y = np.array([sequence.sum() > 0 for sequence in x])
+    model = SequenceClassifier(hidden_layer_sizes=(4,), max_iter=2, engine="native")
+    GridSearchCV(model, {"learning_rate_init": [0.01, 0.1]}, cv=4, error_score="raise").fit(x, y)
+    model.fit(x[1:], y[1:])
+    assert len(compiled) == 1
