@@ -124,12 +124,27 @@ class StepJacobians(Documented):
             yield Prose.say("explain.steps_along", lang)
         if self.formula is not None:
             yield Formula(self.formula)
-        heads = ["back", "step", "remaining", "typical"]
-        heads += [] if self.kept is None else ["cell_state", "kept"]
-        yield Grid([words.text(f"explain.steps_{head}", lang) for head in heads], self._rows())
-        said = {"count": len(self), "factor": float(self.remaining[0])}
-        key = "vanishes" if self.remaining[0] < 1 else "remains"
-        yield Prose.say(f"explain.steps_{key}", lang, **said)
+        yield Grid([words.text(head, lang) for head in self._heads], self._rows())
+        count, factor = len(self), float(self.remaining[0])
+        if factor < 1:
+            yield Prose.say("explain.steps_vanishes", lang, count=count, factor=factor)
+        else:
+            yield Prose.say("explain.steps_remains", lang, count=count, factor=factor)
+
+    @property
+    def _heads(self) -> list[str]:
+        """The keys of the columns' heads."""
+        heads = [
+            "explain.steps_back",
+            "explain.steps_step",
+            "explain.steps_remaining",
+            "explain.steps_typical",
+        ]
+        return (
+            heads
+            if self.kept is None
+            else [*heads, "explain.steps_cell_state", "explain.steps_kept"]
+        )
 
     def _rows(self) -> list[list[Cell]]:
         """One for each of some numbers of steps, from the last step back."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
+from chainrule.engines.native import gemm
 from chainrule.engines.native.emit import (
     I64,
     POINTER,
@@ -174,6 +175,17 @@ def test_rows_outside_the_range_stay_as_they_are(name: str) -> None:
         assert np.all(c[:first] == UNTOUCHED) and np.all(c[end:] == UNTOUCHED)
 
 
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+def test_a_tall_product_is_done_in_blocks_of_rows(layout: str) -> None:
+    rows, inner, rng = 2 * gemm.ROWS + 37, 21, np.random.default_rng(5)
+    spec = spec_of(layout, inner, 45, rows)
+    a, b = whole_numbers(rng, (rows, inner), "f4"), whole_numbers(rng, (inner, 45), "f4")
+    product = Product(spec)
+    cuts = [(0, 5), (5, gemm.ROWS + 8), (gemm.ROWS + 8, rows)]
+    for ranges in ([(0, rows)], cuts):
+        np.testing.assert_array_equal(product(a, b, ranges), a @ b)
+
+
 # ---------------------------------------------------------------------- the caller's own tiles
 def run_with_epilogue(spec: MatmulSpec, down: bool, plan: Plan | None = None) -> None:
     """``C = max(C + A B + bias, 0)``, with C three columns wider than the product."""
@@ -334,6 +346,12 @@ def test_a_transposed_left_operand_is_copied_if_many_panels_read_it() -> None:
     assert choose(spec_of("TN", None, 1000, 1000), AVX2).copy_a
     assert not choose(spec_of("TN", None, 100, 1000), AVX2).copy_a
     assert not choose(spec_of("NN", 100, 1000, 1000), AVX2).copy_a
+
+
+def test_a_transposed_left_operand_is_copied_if_its_contraction_is_long() -> None:
+    assert choose(spec_of("TN", 1024, 128, 512), AVX2).copy_a
+    assert not choose(spec_of("TN", 256, 128, 512), AVX2).copy_a
+    assert not choose(spec_of("TN", 1024, 32, 512), AVX2).copy_a
 
 
 def test_only_a_long_contraction_is_cut() -> None:

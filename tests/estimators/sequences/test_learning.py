@@ -62,6 +62,11 @@ def test_pooling_is_what_it_says(pooling):
     np.testing.assert_allclose(model(x), model.output(wanted[pooling][None]), rtol=1e-12)
 
 
+def test_the_pooling_that_suits_the_layer_is_chosen():
+    found = {layer: network(layer, pooling="auto").pooling for layer in LAYERS}
+    assert found == {"gru": "last", "lstm": "last", "rnn": "last", "transformer": "mean"}
+
+
 @every_layer
 def test_a_prediction_does_not_depend_on_the_others(walks, layer):
     x, y = walks

@@ -359,13 +359,20 @@ def emit_matmul(
         block = _with_columns(e, block, b_copy) if plan.copy_b else block
         by_dots(e, block, plan.height, plan.width, plan.unroll)
     else:
-        for part in _parts(e, block, plan, scratch, b_copy):
+        tall = spec.rows >= 2 * ROWS
+        for part in _parts(e, block, plan, tall, scratch, b_copy):
             part = _with_a_panels(e, part, plan, a_copy) if plan.copy_a else part
             by_columns(e, part, plan.height, plan.width, plan.unroll)
 
 
-def _parts(e: Emitter, block: Block, plan: Plan, partial: Value, b_copy: Value) -> Iterator[Block]:
-    """Blocks of rows and pieces of the contraction, with B in place or in panels."""
+def _parts(
+    e: Emitter, block: Block, plan: Plan, tall: bool, partial: Value, b_copy: Value
+) -> Iterator[Block]:
+    """Blocks of rows and pieces of the contraction, with B in place or in panels.
+
+    A ``tall`` product is done in blocks of rows even if its contraction is not cut: A and what the
+    caller reads and writes beside it then stay near from one panel to the next.
+    """
     if plan.piece is not None:
         for some_rows in _row_blocks(e, plan, replace(block, partial=partial)):
             for part in _pieces(e, some_rows, plan.piece):
@@ -373,7 +380,7 @@ def _parts(e: Emitter, block: Block, plan: Plan, partial: Value, b_copy: Value) 
         return
     if plan.copy_b:
         block = _with_b_panels(e, block, plan, b_copy)
-    if plan.copy_a:
+    if plan.copy_a or tall:
         yield from _row_blocks(e, plan, block)
     else:
         yield block

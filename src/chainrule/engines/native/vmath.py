@@ -6,9 +6,9 @@ same: reduce the argument to a short interval, evaluate a polynomial there, join
 
 ``exp`` and its family
     ``x = n ln 2 + r`` with ``|r| ≤ ln 2 / 2``, so ``e^x = 2ⁿ (1 + q)`` with ``q = e^r - 1``.
-    ``tanh``, ``sigmoid`` and ``expm1`` need ``q`` itself: near 0 it keeps the digits that ``1 + q``
-    loses. ``erf x = 1 - e^(-g(x))`` for ``x > 0``, where ``g`` is smooth: one polynomial, and
-    again ``q``.
+    ``tanh`` and ``expm1`` need ``q`` itself: near 0 it keeps the digits that ``1 + q`` loses.
+``erf``
+    ``(3 w - w³) / 2`` with a quotient ``w`` of two polynomials.
 ``log`` and ``log1p``
     ``x = 2ᵏ (1 + f)`` with ``√½ ≤ 1 + f < √2``, so ``log x = k ln 2 + f - f²/2 + f³ P(f)``.
 ``sin`` and ``cos``
@@ -76,15 +76,9 @@ ACCURACY: dict[str, dict[str, float]] = {
 # ---------------------------------------------------------------------- exp and its family
 def exp(e: Emitter, x: Value) -> Value:
     """``e^x``."""
-    form, zero = format_of(x), e.like(x, 0)
-    half, rounder = form.half_range, form.rounder + form.bias
-    x = _at_most(e, _at_least(e, x, form.exp_low), form.exp_high)
-    # 2ⁿ can lie outside the range of the type where e^x does not: multiply by it in two steps.
-    negative = e.b.fcmp_ordered("<", x, zero)
-    shifted = e.select(negative, e.like(x, rounder + half), e.like(x, rounder - half))
-    scale = e.select(negative, e.like(x, 2.0**-half), e.like(x, 2.0**half))
-    two_n, q = _reduced(e, x, shifted)
-    return e.b.fmul(e.fma(two_n, q, two_n), scale)
+    form = format_of(x)
+    high, low, q = _spread(e, _at_most(e, _at_least(e, x, form.exp_low), form.exp_high))
+    return e.b.fmul(e.fma(high, q, high), low)
 
 
 def expm1(e: Emitter, x: Value) -> Value:
@@ -92,55 +86,75 @@ def expm1(e: Emitter, x: Value) -> Value:
     form = format_of(x)
     limited = _at_most(e, _at_least(e, x, form.expm1_low), form.exp_high)
     # Half of the result: at the upper end 2ⁿ is infinite, but 2ⁿ⁻¹ is not.
-    half_two_n, q = _reduced(e, limited, e.like(x, form.rounder + form.bias - 1))
+    bits, q = _reduced(e, limited, form.bias - 1, form.ln2)
+    half_two_n = _power_of_two(e, x, bits)
     half = e.fma(half_two_n, q, e.b.fsub(half_two_n, e.like(x, 0.5)))
     return _unless_negligible(e, x, e.b.fadd(half, half))
 
 
 def tanh(e: Emitter, x: Value) -> Value:
     """``tanh |x| = -m / (m + 2)`` with ``m = e^(-2|x|) - 1``, with the sign of ``x``."""
-    u = _at_least(e, _minus_magnitude(e, x), -format_of(x).tanh_high)
-    m = _short_expm1(e, e.b.fadd(u, u))
+    form = format_of(x)
+    u = _at_least(e, _minus_magnitude(e, x), -form.tanh_high)
+    # The smaller e^(-2|x|), the less it counts: one number is enough of ln 2.
+    bits, q = _reduced(e, e.b.fadd(u, u), form.bias, form.ln2[:1])
+    two_n = _power_of_two(e, x, bits)
+    m = e.fma(two_n, q, e.b.fsub(two_n, e.like(x, 1)))
     return e.intrinsic("copysign", e.b.fdiv(m, e.b.fadd(m, e.like(x, 2))), x)
 
 
 def sigmoid(e: Emitter, x: Value) -> Value:
-    """``1 / (1 + z)`` or, for ``x < 0``, ``z / (1 + z)``, with ``z = e^(-|x|)``."""
+    """``a / (a + 1 / b)`` with ``e^x = a b``, both far from the ends of the range."""
     form = format_of(x)
-    below = _at_least(e, _minus_magnitude(e, x), form.exp_low)
-    half = form.half_range
-    two_n, q = _reduced(e, below, e.like(x, form.rounder + form.bias + half))
-    z = e.b.fmul(e.fma(two_n, q, two_n), e.like(x, 2.0**-half))
-    one = e.like(x, 1)
-    return e.b.fdiv(e.select(e.b.fcmp_ordered("<", x, e.like(x, 0)), z, one), e.b.fadd(one, z))
+    high, low, q = _spread(e, _at_most(e, _at_least(e, x, form.exp_low), -form.exp_low))
+    a = e.fma(high, q, high)
+    opposite = e.b.sub(_integer(e, x, 2 * form.bias << form.mantissa), _bits(e, low))
+    return e.b.fdiv(a, e.b.fadd(a, e.b.bitcast(opposite, x.type)))
 
 
 def erf(e: Emitter, x: Value) -> Value:
-    """The error function: ``1 - e^(-g)`` with a polynomial ``g``, with the sign of ``x``."""
+    """``w + w (1 - w²) / 2`` with a rational ``w``, with the sign of ``x``.
+
+    The cubic is flat where ``w`` is 1: the closer the limit, the less an error of ``w`` counts.
+    """
+    form, slope, half = format_of(x), 2 / math.sqrt(math.pi), e.like(x, 0.5)
+    u = _at_most(e, e.intrinsic("fabs", x), form.erf_high)
+    z = e.b.fmul(u, u)
+    over, under = (_polynomial(e, z, part) for part in form.erf)
+    bend = e.b.fdiv(e.b.fmul(e.b.fmul(u, z), over), under)
+    w = e.fma(u, e.like(x, slope / 1.5), bend)
+    rest = e.fma(e.b.fneg(e.b.fmul(w, half)), w, half)
+    y = e.fma(w, rest, w)
+    # Where erf x is just normal, w may be too small to be, and have been flushed to zero.
+    gone = e.b.fcmp_ordered("==", w, e.like(x, 0))
+    y = e.select(gone, e.b.fmul(u, e.like(x, slope)), y)
+    return e.intrinsic("copysign", y, x)
+
+
+def _spread(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
+    """``(2ⁱ, 2ʲ, q)`` with ``e^x = 2^(i + j) (1 + q)``.
+
+    ``2^(i + j)`` can lie outside the range of the type where ``e^x`` does not.
+    """
+    bits, q = _reduced(e, x, 2 * format_of(x).bias, format_of(x).ln2)
+    half = e.b.lshr(bits, _integer(e, x, 1))
+    return _power_of_two(e, x, half), _power_of_two(e, x, e.b.sub(bits, half)), q
+
+
+def _reduced(e: Emitter, x: Value, shift: int, ln2: Sequence[float]) -> tuple[Value, Value]:
+    """``(bits, q)`` with ``e^x = 2ⁿ (1 + q)``; the lowest bits are ``n + shift``."""
     form = format_of(x)
-    u = _at_least(e, _minus_magnitude(e, x), -form.erf_high)
-    g = e.fma(u, _polynomial(e, u, form.erf), u)
-    return e.intrinsic("copysign", _short_expm1(e, g), x)
-
-
-def _short_expm1(e: Emitter, x: Value) -> Value:
-    """``e^x - 1`` where ``e^x`` is far from the ends of the range."""
-    form = format_of(x)
-    two_n, q = _reduced(e, x, e.like(x, form.rounder + form.bias))
-    return e.fma(two_n, q, e.b.fsub(two_n, e.like(x, 1)))
-
-
-def _reduced(e: Emitter, x: Value, shifted: Value) -> tuple[Value, Value]:
-    """``(2^(n + s), q)`` with ``e^x = 2ⁿ (1 + q)``; ``shifted`` is rounder + bias + s."""
-    form = format_of(x)
+    shifted = e.like(x, form.rounder + shift)
     t = e.fma(x, e.like(x, 1 / math.log(2)), shifted)
-    n = e.b.fsub(t, shifted)
-    r = e.fma(n, e.like(x, -form.ln2[0]), x)
-    r = e.fma(n, e.like(x, -form.ln2[1]), r)
-    q = e.fma(e.b.fmul(r, r), _polynomial(e, r, form.expm1), r)
-    # The lowest bits of t hold n + s + bias; the shift drops all others.
-    exponent = e.b.shl(_bits(e, t), _integer(e, x, form.mantissa))
-    return e.b.bitcast(exponent, x.type), q
+    n, r = e.b.fsub(t, shifted), x
+    for part in ln2:
+        r = e.fma(n, e.like(x, -part), r)
+    return _bits(e, t), e.fma(e.b.fmul(r, r), _polynomial(e, r, form.expm1), r)
+
+
+def _power_of_two(e: Emitter, x: Value, bits: Value) -> Value:
+    """2 to the power of what the lowest bits are above the bias; the shift drops all others."""
+    return e.b.bitcast(e.b.shl(bits, _integer(e, x, format_of(x).mantissa)), x.type)
 
 
 # ---------------------------------------------------------------------- logarithms

@@ -56,6 +56,7 @@ class SequenceEstimator(NetworkEstimator):
     pooling
         What is handed to the output layer: ``"last"``, what was found after the last step (of the
         way back: after the first one); or the ``"mean"`` or the ``"max"`` over all steps.
+        ``"auto"``: ``"mean"`` for a transformer, ``"last"`` for the others.
     dropout
         Sets this part of the numbers between layers and of the pooled ones to 0 in training; in a
         transformer also within the blocks.
@@ -88,7 +89,7 @@ class SequenceEstimator(NetworkEstimator):
     layer: str = "gru"
     hidden_layer_sizes: Any = (64,)
     bidirectional: bool = False
-    pooling: str = "last"
+    pooling: str = "auto"
     dropout: float = 0.0
     standardize: bool = True
     learning_rate_init: float = 0.005
@@ -102,7 +103,7 @@ class SequenceEstimator(NetworkEstimator):
         **{name: CONSTRAINTS[name] for name in ("hidden_layer_sizes", "dropout")},
         "solver": [StrOptions(set(SOLVERS) - {LBFGS}), Optimizer],
         "layer": [StrOptions(set(LAYERS))],
-        "pooling": [StrOptions(set(POOLINGS))],
+        "pooling": [StrOptions({"auto", *POOLINGS})],
         "bidirectional": ["boolean"],
         "standardize": ["boolean"],
     }

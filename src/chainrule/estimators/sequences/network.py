@@ -173,6 +173,8 @@ def sequence_network(
     """
     if not sizes:
         raise OptionError("estimators.no_hidden", layer=layer)
+    if pooling == "auto":
+        pooling = "mean" if layer == "transformer" else "last"
     generator = np.random.default_rng(rng)
     common: dict[str, Any] = {"rng": generator, "dtype": dtype}
     dropped = nn.Dropout(dropout) if dropout else None

@@ -151,7 +151,7 @@ def _normalised(
     before: tuple[Equation, ...],
     share: Expression | None,
 ) -> Saying:
-    """``γ x̂ + β`` of a normalised ``x̂``; ``share`` is that of the mean, where it is taken away."""
+    """``γ x̂ + β`` of a normalised ``x̂``; ``share``: what the mean takes away."""
     letters, j, d = layer.place.letters, layer.last, Number(layer.place.shape[-1])
     hat = Symbol("x", accent="hat")
 

@@ -134,7 +134,8 @@ def _put_out(given: Weights) -> Tensor:
 def _gru(called: Called, weights: Weights, x: Tensor, state: State, t: str) -> State:
     (h,) = state
     own = {name: weights[name] for name in ("weight", "bias") if name in weights}
-    z = call(f"Linear({t})", "x W + b", _linear, {**own, "x": x})
+    label = "x W + b" if "bias" in own else "x W"
+    z = call(f"Linear({t})", label, _linear, {**own, "x": x})
     before = called.option("reset", "after") == "before"
     recurrent = weights["recurrent"]
     sums = {"z": z}
@@ -205,7 +206,7 @@ def _sum(weights: Weights, x: Tensor, h: Tensor | None, t: str) -> Tensor:
 
     names = ("weight", "bias") if h is None else ("weight", "recurrent", "bias")
     given = {name: weights[name] for name in names if name in weights}
-    label = "x W + b" if h is None else "x W + h U + b"
+    label = "x W" + (" + h U" if h is not None else "") + (" + b" if "bias" in given else "")
     found: Tensor = call(f"recurrent_sum({t})", label, total, {**given, **_known(x=x, h=h)})
     return found
 
