@@ -60,32 +60,22 @@ class Training(ours.Training):
 
 
 class Generation:
-    """Greedy continuations of prompts: one compiled ``cr.scan`` with a cache."""
+    """Greedy continuations of prompts by ``nn.generate``."""
 
     def __init__(self, problem: SequenceProblem, threads: int) -> None:
         self._model = network(problem)
-        self._prompts = cr.asarray(problem.x[: problem.workload.batch, :PROMPT])
-        self._generate = cr.compile(generated, engine="native", threads=threads)
+        self._prompts = problem.x[: problem.workload.batch, :PROMPT]
+        self._steps = problem.workload.time - PROMPT
 
     def reset(self) -> None:
         """Nothing to do."""
 
     def run(self) -> None:
         """All symbols after the prompts."""
-        self._found = self._generate(self._model, self._prompts)
+        self._found = nn.generate(
+            self._model, self._prompts, self._steps, greedy=True, engine="native"
+        )
 
     def values(self) -> list[float]:
         """A number that belongs to these symbols."""
         return [float(crc32(np.ascontiguousarray(self._found.numpy(), np.int64).tobytes()))]
-
-
-def generated(model: nn.LanguageModel, prompts: cr.Tensor) -> cr.Tensor:
-    def next_one(state: Any, _: None) -> Any:
-        ids, cache = state
-        logits, cache = model(ids, cache=cache)
-        symbol = cr.argmax(logits[:, -1], axis=-1)
-        return (symbol[:, None], cache), symbol
-
-    first, symbol = next_one((prompts, model.cache(len(prompts))), None)
-    _, found = cr.scan(next_one, first, length=model.time - PROMPT - 1)
-    return cr.concatenate([symbol[:, None], cr.transpose(found)], axis=1)

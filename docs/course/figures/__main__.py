@@ -21,6 +21,8 @@ PAGES = (
     "optimizers",
     "initialisation",
     "data",
+    "recurrence",
+    "attention",
 )
 
 

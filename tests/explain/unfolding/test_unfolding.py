@@ -7,7 +7,8 @@ import chainrule as cr
 from chainrule import nn
 from chainrule.explain import explain, trace
 from chainrule.explain.derivation.preparing import prepared
-from chainrule.explain.formulas import to_text
+from chainrule.explain.document import Formula
+from chainrule.explain.formulas import to_latex, to_text
 from chainrule.explain.saying import tangents
 from chainrule.explain.saying.measured import local
 from chainrule.explain.unfolding import unfolded
@@ -292,3 +293,16 @@ def test_a_transformer_block_is_explained_as_a_whole(lang):
     assert names.count("RMSNorm") == 2 and "attention_weights" in names
     assert derived.to_text() and derived.layer.to_text() and derived.to_html()
     assert trace(cost, block, x).to_latex(lang=lang)
+
+
+def test_latex_compiles(katex):
+    formulas = []
+    for name in ("recurrent: lstm", "recurrent: gru", "attention: two heads", "mask"):
+        function, *arguments = CASES[name]
+        derived = explain(function, *arguments)
+        documents = [derived.document("en"), derived.layer.document("en")]
+        documents.append(trace(function, *arguments).document("en"))
+        blocks = [block for document in documents for block in document.blocks]
+        formulas += [to_latex(b.expression, display=True) for b in blocks if isinstance(b, Formula)]
+    assert len(formulas) > 200
+    assert katex(formulas) == []

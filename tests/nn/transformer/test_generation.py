@@ -1,5 +1,7 @@
 """Writing on: the cache, greedy and drawn symbols, stops, batches of prompts."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from scipy import stats
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.engines.native.bound import Bound
 from chainrule.errors import DataError, OptionError, ShapeError
+from chainrule.nn.transformer import generation
 from chainrule.nn.transformer.generation import next_probabilities
 
 LLAMA = {"positions": "rotary", "norm": "rms", "activation": "swiglu", "bias": False}
@@ -122,17 +126,56 @@ def test_prompts_of_different_length():
     assert together.tolist() == alone and together.dtype == np.int64
 
 
-def test_one_step_serves_every_symbol_and_every_prompt(monkeypatch):
-    from chainrule.nn.transformer import generation
+OPTIONS = {
+    "greedy": {"greedy": True},
+    "drawn": {"temperature": 0.7},
+    "narrowed": {"temperature": 1.5, "top_k": 6, "top_p": 0.9},
+}
 
-    model, made = model_of(), []
-    compile = generation.compile
-    monkeypatch.setattr(
-        generation, "compile", lambda *a, **k: made.append(compile(*a, **k)) or made[-1]
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """A function that continues prompts, not traced yet."""
+    fresh = functools.cache(lambda engine: cr.compile(generation._continued, engine=engine))
+    monkeypatch.setattr(generation, "_compiled", fresh)
+    monkeypatch.setattr(generation, "_pays", set())
+    return fresh
+
+
+def test_models_prompts_steps_and_options_share_one_trace(compiled):
+    twin = cr.tree_map(lambda w: -w, model_of())
+    for model, prompt, steps, options in [
+        (model_of(), [1], 10, {"top_k": 3}),
+        (twin, [1, 2, 3, 4], 20, {"top_k": 4, "temperature": 0.5, "rng": 3}),
+        (twin, [1, 2], 7, {"top_p": 0.3, "stop": {1, 2}}),
+    ]:
+        nn.generate(model, prompt, steps, engine="interpret", **options)
+    assert compiled("interpret").trace_count == 1
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_engines_write_the_same_and_native_code_does_all_of_it(options, compiled):
+    model, prompts = model_of(scale=2.0), [[1, 5, 2], [7]]
+    one, two = (
+        nn.generate(model, prompts, 20, rng=3, engine=engine, **options)
+        for engine in ("interpret", "native")
     )
-    for prompt in ([1], [1, 2, 3, 4]):
-        nn.generate(model, prompt, 10, rng=0)
-    assert [step.trace_count for step in made] == [1]
+    assert one.tolist() == two.tolist()
+    (variant,) = compiled("native")._variants.values()
+    assert isinstance(variant.run, Bound)  # not the interpreter, which takes what is refused
+
+
+def test_a_model_that_writes_much_is_compiled(compiled, monkeypatch):
+    model, asked = model_of(), []
+    monkeypatch.setattr(
+        generation,
+        "chosen_engine",
+        lambda engine, step, runs: asked.append(runs) or ("interpret", "native")[len(asked) // 2],
+    )
+    written = [nn.generate(model, [1, 5], n, greedy=True).tolist() for n in (20, 19, 18)]
+    assert asked == [20, 19]  # the third call knows
+    assert compiled("native").trace_count == 1
+    assert written == [written[0][:n] for n in (20, 19, 18)]
 
 
 def test_a_sequence_ends_at_a_stop():
@@ -190,7 +233,16 @@ def test_the_laws_of_top_k_and_top_p(seed):
     assert (next_probabilities(logits, top_p=1e-9) > 0).sum() == 4
 
 
-@pytest.mark.parametrize("options", [{}, {"temperature": 0.7, "top_k": 6}, {"top_p": 0.7}])
+def test_fewer_steps_write_the_beginning():
+    model = model_of(scale=1.0)
+    long, short = (nn.generate(model, [1], n, rng=3, temperature=2.0).tolist() for n in (20, 7))
+    assert long[:7] == short
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 0.7, "top_k": 6}, {"top_p": 0.7}, {"top_k": 4, "top_p": 0.9}],
+)
 def test_symbols_are_drawn_by_their_probabilities(options):
     model = model_of(scale=2.0)
     drawn = nn.generate(model, [[1, 5]] * 4000, 1, rng=0, engine="interpret", **options).numpy()
@@ -204,6 +256,7 @@ def test_a_low_temperature_is_greedy():
     model = model_of()
     cold = nn.generate(model, [1, 5, 2], 10, temperature=1e-6, rng=0)
     assert cold.tolist() == nn.generate(model, [1, 5, 2], 10, greedy=True).tolist()
+    assert next_probabilities([700.0, 701.0, 0.0], temperature=5e-324).tolist() == [0, 1, 0]
 
 
 # ---------------------------------------------------------------------- what is refused

@@ -228,7 +228,7 @@ class Flow:
     def _reached(self, at: Element, step: Step, position: int, slopes: np.ndarray) -> np.ndarray:
         """Which elements of the output depend on the element, though the derivative may be 0."""
         occurrences = self._occurrences(step, position)
-        if occurrences is None:
+        if occurrences is None or step.name == "Embedding":  # which rows depends on data
             return slopes != 0 if (slopes != 0).any() else np.ones(slopes.shape, bool)
         reached = np.zeros(slopes.shape, bool)
         said = self.symbols.saying(step)

@@ -1,26 +1,38 @@
 """Writing on: a language model continues a prompt, one symbol at a time.
 
-The prompt goes through the model at once and fills a cache of keys and values; then each symbol
-costs one step, which is compiled once and serves every symbol.
+All of it is one compiled function. The prompt goes through the model at once and fills a cache of
+keys and values; then a loop, one step for each symbol, goes on until there are enough or all
+sequences have ended. Weights and options are inputs of that function: models of the same shape
+share its code, and another temperature compiles nothing.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Collection
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engines import compile
+from chainrule.engines import Compiled, compile
+from chainrule.engines.choose import checked_engine, chosen_engine
 from chainrule.errors import DataError, OptionError, ShapeError
+from chainrule.graph import keys
+from chainrule.graph.functions import all, arange, isfinite, take, take_along_axis
+from chainrule.graph.loops import while_loop
+from chainrule.graph.node import Graph
+from chainrule.graph.ops.elementwise import log, maximum, where
+from chainrule.graph.ops.reductions import argmax, argsort, cumsum, max, sum
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+from chainrule.nn.activations import softmax
+from chainrule.nn.attention import Cache
 from chainrule.nn.checks import check_sizes
+from chainrule.nn.embedding import checked_ids
 from chainrule.nn.recurrent.lengths import pad_sequences
 from chainrule.nn.transformer.language_model import LanguageModel
 
 __all__ = ["generate", "next_probabilities"]
 
-#: The cache has a power of two of places, from this on, so that few steps are compiled.
-SMALLEST_CACHE = 32
+#: Prompts and caches have a power of two of places, from these on, so that little is compiled.
+SMALLEST_PROMPT, SMALLEST_CACHE = 8, 32
 
 
 def generate(
@@ -61,7 +73,8 @@ def generate(
     rng
         Seed or generator, as SPEC 7. The same seed gives the same symbols.
     engine
-        See :func:`chainrule.compile`.
+        See :func:`chainrule.compile`. ``"auto"`` compiles as soon as that would have paid for the
+        symbols drawn so far and now from models of this shape.
 
     Returns
     -------
@@ -94,50 +107,138 @@ def generate(
     (2, 5)
     """
     check_sizes("generate(model, prompt, steps)", steps)
+    checked_engine(engine)
     ids, lengths, single = _prompts(prompt)
-    _check_time(model, int(lengths.numpy().max()) + steps)
-    choose = _chooser(temperature, top_k, top_p, greedy, np.random.default_rng(rng))
+    checked_ids(model.embedding, ids, model.symbols)
+    needed = ids.shape[1] + steps
+    _check_time(model, needed)
+    choice = _choice(model.symbols, temperature, top_k, top_p)
     stops = [] if stop is None else [stop] if isinstance(stop, int) else list(stop)
-    new = _written(model, ids, lengths, steps, choose, stops, engine)
+    task = _Task(
+        _padded(ids, _room(model, ids.shape[1], SMALLEST_PROMPT)),
+        lengths,
+        asarray(np.int64(steps)),
+        asarray(np.isin(np.arange(model.symbols), stops)),
+    )
+    key = keys.key(int(np.random.default_rng(rng).integers(2**63)))
+    nothing = _nothing(len(ids), _room(model, needed, SMALLEST_CACHE), key)
+    arguments = model, task, None if greedy else choice, nothing
+    written = _compiled(_engine(engine, steps, arguments))(*arguments)
+    if not written.finite.item():
+        raise DataError("nn.logits_finite")
+    new = written.new.numpy()[:, : written.drawn.item()]
     return asarray(new[0] if single else new)
 
 
-def _written(
-    model: LanguageModel,
-    ids: Tensor,
-    lengths: Tensor,
-    steps: int,
-    choose: Callable[[np.ndarray], np.ndarray],
-    stops: Sequence[int],
-    engine: str,
-) -> np.ndarray:
-    """The new ids ``(batch, n)``."""
-    batch = ids.shape[0]
-    cache = model.cache(batch, _cache_time(ids.shape[1] + steps))
-    everywhere, cache = model(ids, lengths, cache=cache)
-    logits = everywhere[np.arange(batch), lengths.numpy() - 1]
-    step, ended = _step(model, engine), np.full(batch, -1)
-    new: list[np.ndarray] = []
-    while True:
-        symbols = np.where(ended < 0, choose(logits.numpy()), ended)
-        ended = np.where(np.isin(symbols, stops), symbols, ended)
-        new.append(symbols)
-        if len(new) == steps or (ended >= 0).all():
-            return np.stack(new, axis=1)
-        logits, cache = step(asarray(symbols[:, None]), cache)
+# ---------------------------------------------------------------------- the compiled function
+class _Task(NamedTuple):
+    """What to write: prompts ``(batch, time)``, how many symbols, which ones end a sequence."""
+
+    ids: Tensor
+    lengths: Tensor
+    steps: Tensor
+    stops: Tensor
 
 
-@lru_cache(maxsize=2)  # the latest models: a step holds the weights, and is made once for each
-def _step(model: LanguageModel, engine: str) -> Callable[..., Any]:
-    def step(ids: Tensor, cache: Any) -> Any:
-        logits, cache = model(ids, cache=cache)
-        return logits[:, 0], cache
+class _Choice(NamedTuple):
+    """How to draw; all symbols are possible where ``top_k`` and ``top_p`` are ``None``."""
 
-    return compile(step, engine=engine)
+    temperature: Tensor
+    top_k: Tensor | None
+    top_p: Tensor | None
 
 
-def _cache_time(needed: int) -> int:
-    return max(SMALLEST_CACHE, 1 << (needed - 1).bit_length())
+class _Written(NamedTuple):
+    """What is there after ``drawn`` symbols, of each sequence: the latest, and all of them."""
+
+    drawn: Tensor
+    symbols: Tensor
+    ended: Tensor
+    finite: Tensor
+    key: Tensor
+    new: Tensor
+
+
+def _nothing(batch: int, room: int, key: Tensor) -> _Written:
+    """The beginning, with places for so many symbols."""
+    none = asarray(np.zeros(batch, np.int64)), asarray(np.zeros(batch, np.bool_))
+    new = asarray(np.zeros((batch, room), np.int64))
+    return _Written(asarray(np.int64(0)), *none, asarray(np.True_), key, new)
+
+
+def _continued(
+    model: LanguageModel, task: _Task, choice: _Choice | None, nothing: _Written
+) -> _Written:
+    """Prompts written on."""
+    batch, room = nothing.new.shape
+
+    def grown(written: _Written, logits: Tensor) -> _Written:
+        key, now = keys.split(written.key)
+        symbols = argmax(logits, axis=-1) if choice is None else _drawn(logits, choice, now)
+        symbols = where(written.ended, written.symbols, symbols)
+        return _Written(
+            written.drawn + 1,
+            symbols,
+            written.ended | take(task.stops, symbols),
+            written.finite & all(isfinite(logits)),
+            key,
+            where(arange(room) == written.drawn, symbols[:, None], written.new),
+        )
+
+    def goes_on(state: tuple[_Written, tuple[Cache, ...]]) -> Tensor:
+        written, _ = state
+        return (written.drawn < task.steps) & ~all(written.ended) & written.finite
+
+    def step(state: tuple[_Written, tuple[Cache, ...]]) -> tuple[_Written, tuple[Cache, ...]]:
+        written, cache = state
+        logits, cache = model(written.symbols[:, None], cache=cache)
+        return grown(written, logits[:, 0]), cache
+
+    everywhere, cache = model(task.ids, task.lengths, cache=model.cache(batch, room))
+    logits = take_along_axis(everywhere, task.lengths[:, None, None] - 1, axis=1)[:, 0]
+    written: _Written = while_loop(goes_on, step, (grown(nothing, logits), cache))[0]
+    return written
+
+
+@cache
+def _compiled(engine: str) -> Compiled:
+    return compile(_continued, engine=engine)
+
+
+def _engine(engine: str, steps: int, arguments: tuple[Any, ...]) -> str:
+    """The engine that pays for so many symbols."""
+    if engine != "auto":
+        return engine
+    step = _step_of(_compiled("interpret").graph(*arguments))
+    if step not in _pays:
+        if chosen_engine("auto", step, steps) == "interpret":
+            return "interpret"
+        _pays.add(step)
+    return "native"
+
+
+#: Steps that the native engine pays for; to ask again would take as long as some symbols.
+_pays: set[Graph] = set()
+
+
+def _step_of(graph: Graph) -> Graph:
+    """What is done for each symbol."""
+    (loop,) = (node for node in graph.nodes if node.op.name == "while")
+    step: Graph = loop.attributes["body"]
+    return step
+
+
+# ---------------------------------------------------------------------- prompts
+def _room(model: LanguageModel, needed: int, smallest: int) -> int:
+    """At least so many places, and no more than the model has positions."""
+    room, table = smallest, model.position_table
+    while room < needed:
+        room *= 2
+    return room if table is None else min(room, table.time)
+
+
+def _padded(ids: Tensor, time: int) -> Tensor:
+    return asarray(np.pad(ids.numpy(), ((0, 0), (0, time - ids.shape[1]))), np.int64)
 
 
 def _prompts(prompt: Any) -> tuple[Tensor, Tensor, bool]:
@@ -160,26 +261,40 @@ def _check_time(model: LanguageModel, time: int) -> None:
 
 
 # ---------------------------------------------------------------------- choosing
-def _chooser(
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    greedy: bool,
-    generator: np.random.Generator,
-) -> Callable[[np.ndarray], np.ndarray]:
-    """How a symbol is chosen by its logits ``(batch, symbols)``."""
+def _choice(symbols: int, temperature: float, top_k: int | None, top_p: float | None) -> _Choice:
+    """Options as inputs of a graph."""
+    _check_options(temperature, top_k, top_p)
+    divisor = asarray(np.float64(temperature))
+    if top_k is None and top_p is None:
+        return _Choice(divisor, None, None)
+    places = symbols if top_k is None else min(int(top_k), symbols)
+    return _Choice(
+        divisor, asarray(np.int64(places)), asarray(np.float64(np.inf if top_p is None else top_p))
+    )
 
-    def most_likely(logits: np.ndarray) -> np.ndarray:
-        return np.asarray(_finite(logits).argmax(axis=-1))
 
-    def drawn(logits: np.ndarray) -> np.ndarray:
-        p = next_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        up_to = np.cumsum(p, axis=-1)
-        level = generator.random(len(p)) * up_to[:, -1]
-        return np.asarray((up_to > level[:, None]).argmax(axis=-1))
+def _drawn(logits: Tensor, choice: _Choice, key: Tensor) -> Tensor:
+    """Symbols ``(batch,)`` drawn by the softmax of their scores.
 
-    next_probabilities(np.zeros((1, 1)), temperature=temperature, top_k=top_k, top_p=top_p)
-    return most_likely if greedy else drawn
+    That is where scores with Gumbel noise are largest (Maddison, Tarlow & Minka 2014, "A*
+    sampling").
+    """
+    unit = maximum(keys.uniform(key, logits.shape, np.float64), 2.0**-54)  # log(0) is infinite
+    return argmax(_scores(logits, choice) - log(-log(unit)), axis=-1)
+
+
+def _scores(logits: Tensor, choice: _Choice) -> Tensor:
+    """Logits, up to a constant, of what is drawn from: ``-inf`` where a symbol is left out."""
+    z = logits.astype(np.float64)
+    z = (z - max(z, axis=-1, keepdims=True)) / choice.temperature
+    if choice.top_k is None or choice.top_p is None:
+        return z
+    order, places = argsort(-z), arange(z.shape[-1])
+    p = where(places < choice.top_k, softmax(take_along_axis(z, order)), 0.0)
+    p = p / sum(p, axis=-1, keepdims=True)
+    kept = (places < choice.top_k) & (cumsum(p, axis=-1) - p < choice.top_p)
+    rank = argsort(order)
+    return where(rank < sum(kept, axis=-1, keepdims=True), z, -np.inf)
 
 
 def next_probabilities(
@@ -210,21 +325,11 @@ def next_probabilities(
     >>> next_probabilities([0.0, 0.0, 5.0, 5.0], top_k=2).tolist()
     [0.0, 0.0, 0.5, 0.5]
     """
-    _check_options(temperature, top_k, top_p)
-    z = _finite(np.asarray(logits, np.float64)) / temperature
-    p = np.exp(z - z.max(axis=-1, keepdims=True))
-    order = np.argsort(-z, axis=-1, kind="stable")
-    likely = np.take_along_axis(p, order, axis=-1)
-    if top_k is not None:
-        likely[..., top_k:] = 0
-    likely /= likely.sum(axis=-1, keepdims=True)
-    if top_p is not None:
-        before = np.cumsum(likely, axis=-1) - likely
-        likely = np.where(before < top_p, likely, 0)
-        likely /= likely.sum(axis=-1, keepdims=True)
-    probabilities = np.empty_like(z)
-    np.put_along_axis(probabilities, order, likely, axis=-1)
-    return probabilities
+    z = np.asarray(logits, np.float64)
+    choice = _choice(z.shape[-1], temperature, top_k, top_p)
+    if not np.isfinite(z).all():
+        raise DataError("nn.logits_finite")
+    return softmax(_scores(asarray(z), choice)).numpy()
 
 
 def _check_options(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -234,9 +339,3 @@ def _check_options(temperature: float, top_k: int | None, top_p: float | None) -
         raise OptionError("nn.top_k", got=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise OptionError("nn.top_p", got=top_p)
-
-
-def _finite(logits: np.ndarray) -> np.ndarray:
-    if not np.isfinite(logits).all():
-        raise DataError("nn.logits_finite")
-    return logits
