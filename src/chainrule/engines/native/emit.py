@@ -165,9 +165,13 @@ class Emitter:
         """``count`` zero bytes: zeros of every number type."""
         self.call("llvm.memset.p0.i64", target, I8(0), self.i64(count), I1(0), result=VOID)
 
-    def ask_for(self, pointer: Value, near: bool) -> None:
+    def ask_for(self, pointer: Value, near: bool, to_write: bool = False) -> None:
         """Ask for the cache line at a pointer: into the first-level cache, or the second-level."""
-        how = ir.Constant(I32, 0), ir.Constant(I32, 3 if near else 2), ir.Constant(I32, 1)
+        how = (
+            ir.Constant(I32, int(to_write)),
+            ir.Constant(I32, 3 if near else 2),
+            ir.Constant(I32, 1),
+        )
         self.call("llvm.prefetch.p0", pointer, *how, result=VOID)
 
     def mask(self, lanes: int, live: int) -> Value:

@@ -1,7 +1,7 @@
 """What a thread knows while it runs, and what it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from chainrule.engines.native.emit import Value
 from chainrule.engines.native.kernels import Schedule
@@ -37,6 +37,11 @@ class Frame:
     scratch: Value
     error: Value
     meeting: Value
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All of it, as a function gets it."""
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,18 @@ class Panels:
         """How many elements the panels of a matrix take."""
         return -(-columns // self.width) * int(self.stride)
 
-    def at(self, e: Emitter, base: Value, column: Index, dtype: Any) -> Value:
-        """A pointer to the first element of a column."""
+    def offset(self, e: Emitter, column: Index) -> tuple[Index, Index]:
+        """From the first element to that of a column: to its panel, and in there."""
         if isinstance(column, int):
             panel, within = divmod(column, self.width)
         else:
-            panel = e.b.sdiv(column, e.i64(self.width))
+            panel = e.b.udiv(column, e.i64(self.width))
             within = e.b.sub(column, e.b.mul(panel, e.i64(self.width)))
-        return e.at(base, e.times(panel, self.stride), within, dtype=dtype)
+        return e.times(panel, self.stride), within
+
+    def at(self, e: Emitter, base: Value, column: Index, dtype: Any) -> Value:
+        """A pointer to the first element of a column."""
+        return e.at(base, *self.offset(e, column), dtype=dtype)
 
 
 @dataclass(frozen=True)

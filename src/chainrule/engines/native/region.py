@@ -114,6 +114,8 @@ class Cell:
         self.width = width
         self.own = set(region.computed)
         self.ones: dict[Node, Value] = {}
+        self.spread_ones: dict[tuple[Node, int], Value] = {}
+        self.offsets: dict[Any, Index] = {}
         self.rows: dict[Node, Value] = {}
         self.row: Index = 0
         self.down = False
@@ -145,6 +147,7 @@ class Cell:
     def begin_row(self, row: Index) -> None:
         """Forget the values of the row before."""
         self.row, self.rows, self.indices, self.down = row, {}, {}, False
+        self.offsets = {}
 
     def begin_rows(self, row: Index) -> None:
         """Vectors run down a single column from this row on."""
@@ -169,7 +172,7 @@ class Cell:
         if root in known:
             return known[root]
         if kind is Kind.ONE or (kind is Kind.ROW and not self.down):
-            return self.e.splat(self.scalar(operand), self.width)
+            return self.spread(operand)
         if kind is Kind.COLUMN and self.down:
             return self.e.splat(self.first_column(root), self.width)
         if root in self.own and kind is Kind.COLUMN:
@@ -177,6 +180,17 @@ class Cell:
             return known[root]
         known[root] = self.load(root, kind, column, live)
         return known[root]
+
+    def spread(self, operand: Node) -> Value:
+        """An operand that is one number, in all lanes; what is the same for all rows just once."""
+        root, kind = self.kind_of(operand)
+        if kind is not Kind.ONE or self.width == 1:
+            return self.e.splat(self.scalar(operand), self.width)
+        key = root, self.width
+        if key not in self.spread_ones:
+            with self.e.b.goto_entry_block():
+                self.spread_ones[key] = self.e.splat(self.ones[root], self.width)
+        return self.spread_ones[key]
 
     def first_column(self, root: Node) -> Value:
         """A value per column, where there is one column."""
@@ -200,17 +214,23 @@ class Cell:
 
     def _place(self, node: Node, kind: Kind, column: Index) -> Value:
         """Where the vector at a column of this row lies."""
-        e, base, dtype = self.e, self.pointers[node], node.spec.dtype
-        if kind is Kind.COLUMN:
-            return e.at(base, column, dtype=dtype)
-        if node in self.panels:
-            panels = Panels.packed(self.region.rows, self.panels[node])
-            return e.at(
-                panels.at(e, base, column, dtype), e.times(self.row, panels.width), dtype=dtype
-            )
+        offset = column if kind is Kind.COLUMN else self._offset(node, column)
+        return self.e.at(self.pointers[node], offset, dtype=node.spec.dtype)
+
+    def _offset(self, node: Node, column: Index) -> Index:
+        """From the first element to that at a column of this row; found once for equal layouts."""
+        e, panel = self.e, self.panels.get(node, 0)
         row = self.views[node].row if node in self.views else self.region.columns
-        assert row is not None
-        return e.at(base, e.times(self.row, row), column, dtype=dtype)
+        key = panel or row, bool(panel), column
+        if key not in self.offsets:
+            if panel:
+                panels = Panels.packed(self.region.rows, panel)
+                before, within = panels.offset(e, column)
+                start = e.plus(before, e.times(self.row, panel))
+            else:
+                start, within = e.times(self.row, row), column
+            self.offsets[key] = e.plus(start, within)
+        return self.offsets[key]
 
     def compute(
         self, node: Node, known: dict[Node, Value], column: Index, live: int | None

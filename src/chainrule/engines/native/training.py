@@ -16,7 +16,7 @@ from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.pace import Pace
-from chainrule.engines.native.plan import bytes_of, plan, whole_lines
+from chainrule.engines.native.plan import LINE, bytes_of, plan, whole_lines
 from chainrule.engines.native.program import checked_schedule, entry
 from chainrule.engines.native.reads import reads_of
 from chainrule.engines.native.repetition import finish_step, row_at
@@ -174,12 +174,24 @@ class LoopDesign:
         chosen: Value,
         part: tuple[Value, Value],
     ) -> None:
-        """The rows of a batch that are this thread's."""
-        size = bytes_of(node.spec.with_shape(node.spec.shape[1:]))
-        with e.loop(*part, name="gather") as row:
+        """The rows of a batch that are this thread's.
+
+        While one is copied, the next one is asked for: other threads have read where it goes, and
+        it may come from far away.
+        """
+        size, (first, last) = bytes_of(node.spec.with_shape(node.spec.shape[1:])), part
+
+        def places(row: Value) -> tuple[Value, Value]:
             index = e.load(e.at(chosen, row, dtype=np.int64), np.int64)
             source = e.at(data, e.times(index, size), dtype=np.int8)
-            e.copy_bytes(e.at(to, e.times(row, size), dtype=np.int8), source, size)
+            return e.at(to, e.times(row, size), dtype=np.int8), source
+
+        with e.loop(first, last, name="gather") as row:
+            next_to, next_source = places(e.least(e.plus(row, 1), e.b.sub(last, e.i64(1))))
+            with e.loop(0, size, LINE, name="line") as byte:
+                e.ask_for(e.at(next_to, byte, dtype=np.int8), near=True, to_write=True)
+                e.ask_for(e.at(next_source, byte, dtype=np.int8), near=True)
+            e.copy_bytes(*places(row), size)
 
     def __str__(self) -> str:
         return f"{self.schedule}\narena of {self.plan.size} bytes"

@@ -24,11 +24,12 @@ __all__ = ["Turns", "emit_turns", "turns_of"]
 
 #: Multiplications in products from which on rows are taken in turns: some ten microseconds.
 WORK = 1 << 19
-#: About so many turns to a single kernel; each has a multiple of so many rows, whole register
-#: tiles.
-TURNS, TILE = 12, 12
-#: Rows from which on there are chains, and bytes of the widest operand in one of their turns.
-LONG, BLOCK = 512, 1 << 18
+#: Of a single kernel there are between so many turns and twice as many; each has a multiple of so
+#: many rows, whole register tiles.
+TURNS, TILE = 8, 6
+#: Rows from which on there are chains, the fewest in a turn of theirs, and bytes of the widest
+#: operand there.
+LONG, FEWEST, BLOCK = 512, 48, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _rows(kernel: Kernel) -> int:
 
 
 def _are_large(kernels: Sequence[Kernel]) -> bool:
-    return _rows(kernels[0]) > 4 * TILE and sum(map(_work, kernels)) >= WORK
+    return _rows(kernels[0]) > TURNS * TILE and sum(map(_work, kernels)) >= WORK
 
 
 def _work(kernel: Kernel) -> int:
@@ -159,9 +160,22 @@ def _size(kernels: Sequence[Kernel]) -> int:
     """Rows of a turn."""
     rows = _rows(kernels[0])
     if len(kernels) == 1:
-        return max(1, round(rows / (TURNS * TILE))) * TILE
-    width = max(_row_bytes(kernel) for kernel in kernels)
-    return max(4, min(BLOCK // width, rows // 4) // TILE) * TILE
+        most, least = rows // TURNS, rows // (2 * TURNS)
+    else:
+        width = max(_row_bytes(kernel) for kernel in kernels)
+        most = max(FEWEST, min(BLOCK // width, rows // 4))
+        least = max(FEWEST, most // 2)
+    sizes = range(-(-least // TILE) * TILE, most + 1, TILE)
+    return min(sizes, key=lambda size: (_longest(rows, size), -size))
+
+
+def _longest(rows: int, size: int) -> int:
+    """The rows of that thread of two, equally fast, that has more of them.
+
+    The second one begins with the turn that is shorter.
+    """
+    whole, rest = divmod(rows, size)
+    return max(-(-whole // 2) * size, whole // 2 * size + rest)
 
 
 def _row_bytes(kernel: Kernel) -> int:
@@ -177,28 +191,42 @@ def emit_turns(
     e: Emitter,
     counter: Value,
     index: Value,
+    count: Value,
+    part: tuple[Value, Value],
     turns: Turns,
     run: Callable[[Value, Value], None],
 ) -> None:
-    """Call ``run(first, last)`` for the rows of turns, as one of two threads.
+    """Call ``run(first, last)`` for rows of this thread, the ``index``-th of ``count``.
 
-    ``counter`` points to a number that is 0 at first. Each time, it grows by two more than there
-    are turns: each thread is once told that there are no more. So nobody has to set it back.
+    Two threads take turns. Otherwise each does its ``part``: at once, or of a chain a turn after
+    the other. ``counter`` points to a number that is 0 at first. Each time, it grows by two more
+    than there are turns: each thread is once told that there are no more. So nobody has to set it
+    back.
     """
-    b, count = e.b, -(-turns.rows // turns.size)
+    b, of_both, zero = e.b, I64(-(-turns.rows // turns.size)), I64(0)
+    are_two = b.icmp_signed("==", count, I64(2))
+    own_rows = b.sub(part[1], part[0])
+    own_size = I64(turns.size) if turns.is_chain else e.call("llvm.smax.i64", own_rows, I64(1))
+    size = b.select(are_two, I64(turns.size), own_size)
+    number = b.select(are_two, of_both, b.sdiv(b.add(own_rows, b.sub(own_size, I64(1))), own_size))
+    start, stop = b.select(are_two, zero, part[0]), b.select(are_two, I64(turns.rows), part[1])
+    backwards = b.and_(are_two, b.icmp_signed("==", index, I64(1)))
+
+    def counted() -> list[Value]:
+        return [b.urem(b.atomic_rmw("add", counter, I64(1), "monotonic"), b.add(of_both, I64(2)))]
+
     head, inside, done = (b.append_basic_block(f"turn.{name}") for name in ("head", "body", "end"))
     before = b.block
     b.branch(head)
     b.position_at_end(head)
     own = b.phi(I64, "own")
-    own.add_incoming(I64(0), before)
-    taken = b.urem(b.atomic_rmw("add", counter, I64(1), "monotonic"), I64(count + 2))
-    b.cbranch(b.icmp_signed("<", taken, I64(count)), inside, done)
+    own.add_incoming(zero, before)
+    (taken,) = e.either(are_two, counted, lambda: [own])
+    b.cbranch(b.icmp_signed("<", taken, number), inside, done)
     b.position_at_end(inside)
-    is_first = b.icmp_signed("==", index, I64(0))
-    turn = b.select(is_first, own, b.sub(I64(count - 1), own))
-    first = b.mul(turn, I64(turns.size))
-    run(first, e.least(b.add(first, I64(turns.size)), turns.rows))
+    turn = b.select(backwards, b.sub(b.sub(number, I64(1)), own), own)
+    first = b.add(start, b.mul(turn, size))
+    run(first, e.least(b.add(first, size), stop))
     own.add_incoming(b.add(own, I64(1)), b.block)
     b.branch(head)
     b.position_at_end(done)

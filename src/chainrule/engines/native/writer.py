@@ -4,7 +4,7 @@ The code is written once and run by every thread with its own number. Each kerne
 pointers and of the part that the thread does; equal kernels share one, so that depth adds no code.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from chainrule.engines.native import loops
 from chainrule.engines.native.barrier import emit_barrier_function
+from chainrule.engines.native.calls import Call
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Index, Value, new_function
 from chainrule.engines.native.frame import Body, Frame, Pointers
 from chainrule.engines.native.fuse import Use
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
-from chainrule.engines.native.layout import Panels
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
-from chainrule.engines.native.operands import emit_pack, spec_of
+from chainrule.engines.native.operands import emit_pack
 from chainrule.engines.native.product import emit_batch, emit_product
 from chainrule.engines.native.reads import reads_of, values_of
 from chainrule.engines.native.region import emit_region
@@ -29,9 +29,6 @@ from chainrule.engines.native.turns import Turns, emit_turns
 from chainrule.graph.node import Node
 
 __all__ = ["Writer", "shares_of"]
-
-#: Bytes of the largest operand that is asked for as a whole: it should not push out others.
-FETCHED = 65536
 
 
 def shares_of(schedule: Schedule) -> list[Share]:
@@ -126,90 +123,67 @@ class Writer:
         position: int,
         pointers: Pointers,
     ) -> None:
-        share, run = share_of(kernel), self._runner(kernel, body, position, pointers)
+        share, call = share_of(kernel), self._call(kernel, body, position)
         if share is None:
             with self.alone():
-                run(self.e.i64(0), self.e.i64(0))
+                call.emit(self.e, self.frame, pointers, I64(0), I64(0))
             return
-        self._fetch(kernel, body.schedule, pointers, self.parts[share])
-        run(*self.parts[share])
+        call.fetch(self.e, self.frame, pointers, self.parts[share])
+        call.emit(self.e, self.frame, pointers, *self.parts[share])
 
     def _in_turns(self, turns: Turns, body: Body, pointers: Pointers) -> None:
-        """Two threads take rows in turns; otherwise each does its part, a turn after the other."""
-        e, kernels = self.e, [body.schedule.kernels[i] for i in turns.positions]
-        runs = []
-        for kernel, position in zip(kernels, turns.positions, strict=True):
-            assert isinstance(kernel, (Region, Pack))
-            part = self.parts[Share("rows", turns.rows)]
-            self._fetch(kernel, body.schedule, pointers, part)
-            runs.append(self._runner(kernel, body, position, pointers))
+        """Kernels whose rows threads take in turns: a function of a table of pointers.
+
+        Layers that are alike share it.
+        """
+        e, frame = self.e, self.frame
+        kernels = [(body.schedule.kernels[i], i) for i in turns.positions]
+        calls = [
+            self._call(kernel, body, i) for kernel, i in kernels if not isinstance(kernel, Loop)
+        ]
+        nodes = list(dict.fromkeys(node for call in calls for node in call.used))
+        places = [(call.function.name, *map(nodes.index, call.used)) for call in calls]
+        key = turns.rows, turns.size, *places
+        if key not in self.functions:
+            self.functions[key] = self._turns_function(turns, calls, nodes)
+        with e.b.goto_entry_block():
+            table = e.b.alloca(POINTER, size=I64(len(nodes)))
+        for i, node in enumerate(nodes):
+            e.b.store(pointers[node], e.at(table, i, dtype=np.int64))
+        counter = e.at(body.arena, body.plan.counter[turns.positions[0]], dtype=np.int8)
+        part = self.parts[Share("rows", turns.rows)]
+        e.b.call(self.functions[key], [table, counter, *part, *frame.values])
+
+    def _turns_function(self, turns: Turns, calls: Sequence[Call], nodes: Sequence[Node]) -> Value:
+        """Its arguments: the table, the counter of turns, the thread's part, and its frame."""
+        kinds = [POINTER, POINTER, I64, I64, *(value.type for value in self.frame.values)]
+        name = f"turns{len(self.functions) + 1}"
+        function, e = new_function(self.module, name, kinds, self.e.target, internal=True)
+        table, counter, first, last, *own = function.args
+        frame, part = Frame(*own), (first, last)
+
+        def held(call: Call) -> dict[Node, Value]:
+            at = {node: e.at(table, nodes.index(node), dtype=np.int64) for node in call.used}
+            return {node: e.b.load(place, typ=POINTER) for node, place in at.items()}
 
         def run(first: Value, last: Value) -> None:
-            for one in runs:
-                one(first, last)
+            for call in calls:
+                call.emit(e, frame, held(call), first, last)
 
-        counter = e.at(body.arena, body.plan.counter[turns.positions[0]], dtype=np.int8)
-        with e.b.if_else(e.b.icmp_signed("==", self.frame.count, I64(2))) as (two, other):
-            with two:
-                emit_turns(e, counter, self.frame.index, turns, run)
-            with other:
-                if not turns.is_chain:
-                    run(*part)
-                else:
-                    with e.loop(*part, turns.size, "turn") as first:
-                        run(first, e.least(e.plus(first, turns.size), part[1]))
+        for call in calls:
+            call.fetch(e, frame, held(call), part)
+        emit_turns(e, counter, frame.index, frame.count, part, turns, run)
+        e.b.ret_void()
+        return function
 
-    def _runner(
-        self,
-        kernel: Region | Single | Pack,
-        body: Body,
-        position: int,
-        pointers: Pointers,
-    ) -> Callable[[Value, Value], None]:
-        """What calls a kernel for units from the first to before the last."""
+    def _call(self, kernel: Region | Single | Pack, body: Body, position: int) -> Call:
+        """A kernel with its code, which is written once for all that are alike."""
         schedule, stored = body.schedule, body.plan.stores[position]
         used = schedule.memories([*reads_of(kernel, schedule), *_ordered(stored)])
         key = signature(kernel, schedule, used, stored)
         if key not in self.functions:
             self.functions[key] = self._function(kernel, schedule, used, stored)
-        operands = [*(pointers[node] for node in used), self.frame.scratch, self.frame.error]
-
-        def run(first: Value, last: Value) -> None:
-            self.e.b.call(self.functions[key], [*operands, first, last, self.frame.rows])
-
-        return run
-
-    def _fetch(
-        self,
-        kernel: Region | Single | Pack,
-        schedule: Schedule,
-        pointers: Pointers,
-        part: tuple[Value, Value],
-    ) -> None:
-        """Ask for the operands of a product that other threads have written.
-
-        A line that another core has changed takes long to come; asked for one by one, as the
-        product reads them, they would take as long as the product itself.
-        """
-        product = kernel.anchor if isinstance(kernel, Region) else None
-        if product is None or not is_float_product(product):
-            return
-        spec = spec_of(product, schedule)
-        sources = schedule.sources(product)
-        if any(source in schedule.views for source in sources):
-            return  # what lies apart is not asked for as a whole
-        left, right = (pointers[node] for node in sources)
-        inner, columns = product.inputs[1].spec.shape
-        if isinstance(spec.b_at, Panels):
-            columns = -(-columns // spec.b_at.width) * spec.b_at.width
-        size = inner * columns * spec.item
-        with self.e.when(self.e.b.icmp_signed(">", self.frame.count, self.e.i64(1))):
-            if swaps_last_axes(product.inputs[0]) and inner * spec.rows * spec.item <= FETCHED:
-                first, last = (self.e.times(unit, spec.item) for unit in part)
-                fetch(self.e, left, inner, spec.rows * spec.item, first, last)
-            copied = schedule.packed.get(product)
-            if size <= FETCHED and not (copied and copied.private):
-                fetch(self.e, right, 1, 0, 0, size)
+        return Call(kernel, schedule, used, self.functions[key])
 
     def _function(
         self,
@@ -302,9 +276,3 @@ def signature(
 
 def _ordered(nodes: set[Node]) -> list[Node]:
     return sorted(nodes, key=lambda node: node.serial)
-
-
-def fetch(e: Emitter, matrix: Value, rows: int, stride: int, first: Index, last: Index) -> None:
-    """Ask for bytes ``first`` to ``last`` of so many rows, which lie ``stride`` bytes apart."""
-    with e.loop(0, rows, name="fetch") as row, e.loop(first, last, 64, name="line") as byte:
-        e.ask_for(e.at(matrix, e.times(row, stride), byte, dtype=np.int8), near=False)
