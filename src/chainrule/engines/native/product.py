@@ -1,6 +1,6 @@
 """Code for a region that starts from a matrix product: its register tiles run through the nodes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.engines.native.emit import Emitter, Index, Value, lanes_of
@@ -17,17 +17,17 @@ from chainrule.graph.spec import Shape
 
 __all__ = ["emit_batch", "emit_product", "product_scratch", "store_chunk"]
 
-AHEAD = True
 #: Bytes that a second-level cache may hold.
 CACHE = 1 << 18
 #: From so many nodes after a product on, their code stands once and runs line by line.
 LONG = 8
 
 
-def _reads_much(region: Region, schedule: Schedule) -> bool:
-    """Whether the nodes after a product read more than a cache holds: weights and moments."""
-    operands = operands_of(region.nodes, schedule.alias, set(region.computed))
-    return sum(node.spec.size * node.spec.dtype.itemsize for node in operands) > CACHE
+def _far(nodes: Iterable[Node], region: Region) -> list[Node]:
+    """Of what a region reads or writes, the whole matrices, if a cache does not hold them all."""
+    size = region.rows * region.columns
+    whole = [node for node in nodes if node.spec.size == size]
+    return whole if sum(size * node.spec.dtype.itemsize for node in whole) > CACHE else []
 
 
 def product_scratch(node: Node, schedule: Schedule, target: Target) -> int:
@@ -54,6 +54,8 @@ def emit_product(
     anchor = region.anchor
     assert anchor is not None
     cell = Cell(e, region, schedule, pointers, 1, error)
+    read = _far(operands_of(region.nodes, schedule.alias, set(region.computed)), region)
+    written = _far([node for node in region.computed if node in stored], region)
 
     def finish(
         e: Emitter, tile: list[list[Value]], row: Index, column: Index, live: list[int | None]
@@ -85,7 +87,8 @@ def emit_product(
     ) -> list[list[Value]]:
         for r in range(height):
             cell.begin_row(_plus(e, row, r))
-            cell.ask_ahead(column)
+            cell.ask_ahead(read, column)
+            cell.ask_ahead(written, column, to_write=True)
         return [[zeros(anchor.spec.dtype, n) for n in lanes] for _ in range(height)]
 
     a, b = (pointers[x] for x in schedule.sources(anchor))
@@ -96,7 +99,7 @@ def emit_product(
         a=a,
         b=b,
         finish=finish,
-        begin=begin if AHEAD and _reads_much(region, schedule) else None,
+        begin=begin if read or written else None,
         scratch=scratch,
         down=True,
         even=region.rows % 2 == 0 and region.rows_scale % 2 == 0,  # parts of threads are

@@ -5,7 +5,7 @@ softmax takes three sweeps over a row that stays in the first-level cache. Rows 
 registers are not swept but kept in registers throughout.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from llvmlite import ir
 from chainrule.engines.native.canonical import REDUCTIONS
 from chainrule.engines.native.elementwise import RULES
 from chainrule.engines.native.emit import I64, Emitter, Index, Value, element_type, lanes_of
-from chainrule.engines.native.fuse import Use, operands_of, outside_kind
+from chainrule.engines.native.fuse import Use, outside_kind
 from chainrule.engines.native.kernels import Kind, Region, Schedule
 from chainrule.engines.native.layout import Panels
 from chainrule.graph.node import Node
@@ -200,12 +200,10 @@ class Cell:
         """A vector from memory."""
         return self.e.load(self._place(root, kind, column), root.spec.dtype, self.width, live)
 
-    def ask_ahead(self, column: Index) -> None:
-        """Ask for what this row will read, one element for each, at a column."""
-        for root in operands_of(self.region.nodes, self.alias, self.own):
-            if root.spec.size == self.region.rows * self.region.columns:
-                place = self._place(root, Kind.FULL, column)
-                self.e.ask_for(place, near=True)
+    def ask_ahead(self, nodes: Iterable[Node], column: Index, to_write: bool = False) -> None:
+        """Ask for matrices of which this row will read, or write, the element at a column."""
+        for node in nodes:
+            self.e.ask_for(self._place(node, Kind.FULL, column), near=True, to_write=to_write)
 
     def store(self, node: Node, value: Value, column: Index, live: int | None) -> None:
         """A vector to memory."""
