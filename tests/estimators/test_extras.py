@@ -363,3 +363,10 @@ def test_bad_data_are_refused_with_a_mend(iris):
     assert not hasattr(MLPClassifier(solver="lbfgs"), "partial_fit")
     with pytest.warns(UserWarning, match="more than the 150 rows"):
         model.set_params(batch_size=151).fit(x, y)
+
+
+def test_partial_fit_knows_the_classes_that_its_first_part_lacks(iris):
+    x, y = iris
+    model = MLPClassifier((4,), random_state=0).partial_fit(x[:10], y[:10], classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.partial_fit(x, y).predict_proba(x).shape == (150, 3)

@@ -36,7 +36,7 @@ CALL = 1.3e-6
 INTERPRETED_BYTE, INTERPRETED_FLOP = 5e-11, 2e-11
 NATIVE_BYTE, NATIVE_FLOP = 1.5e-11, 1.1e-11
 # Seconds to compile: for a start, and for each node.
-COMPILE_START, COMPILE_NODE = 0.3, 6e-4
+COMPILE_START, COMPILE_NODE = 0.22, 4e-4
 #: Below this many seconds in one run a second thread does not pay for meeting.
 SHARED_RUN = 15e-6
 #: Below this many seconds in one call it does not pay for being woken.

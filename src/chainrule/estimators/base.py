@@ -168,6 +168,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """The network before training; raises if its parameters do not go together."""
         raise NotImplementedError
 
+    def _predicted(self, network: Any, x: Any) -> np.ndarray:
+        """What the last layer of a network puts out, for features that are checked already."""
+        return outputs(network, x)
+
     def _view(self, network: Any, x: Any) -> Any:
         """An estimator that predicts with this network, from features that are checked already."""
         view = copy.copy(self)
@@ -255,7 +259,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
         weight = _checked_weight(sample_weight, X)
         x, y = self._checked(X, y, weight, first)
-        rows = self._rows(x, y, weight, first)
+        # The classes of partial_fit are those that it was told, not those of the first part.
+        rows = self._rows(x, y, weight, first and not incremental)
         watched = self._watched(x.dtype, *validation)
         random = check_random_state(self.random_state)
         if first:
@@ -338,7 +343,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> np.ndarray:
         """What the last layer puts out, before its activation."""
         check_is_fitted(self)
-        return outputs(self.model_, self._checked_features(X, self._type))
+        return self._predicted(self.model_, self._checked_features(X, self._type))
 
 
 def _checked_weight(sample_weight: Any, X: Any) -> Any:

@@ -49,13 +49,16 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _encode(self, y: Any, first: bool, dtype: np.dtype[Any]) -> np.ndarray:
         if first:
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
+            self._learn_classes(y)
         self._check_classes(y, first)
         if self._kind == "multiclass" and self.loss == "log_loss":
             numbers: np.ndarray = np.searchsorted(self.classes_, y).astype(np.int64)
             return numbers
         return np.asarray(self._label_binarizer.transform(y), dtype)
+
+    def _learn_classes(self, y: Any) -> None:
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
 
     def _check_classes(self, y: Any, first: bool) -> None:
         """Raise if there are classes that the network has no output for."""
@@ -120,8 +123,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         if isinstance(self.class_weight, str):
             raise OptionError("estimators.partial_balanced", who=type(self).__name__)
         if _check_partial_fit_first_call(self, classes):
-            known = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(known)
+            self._learn_classes(y if type_of_target(y).startswith("multilabel") else classes)
         return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
 
     # ------------------------------------------------------------------ predictions

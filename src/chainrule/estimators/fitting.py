@@ -21,7 +21,6 @@ from chainrule.estimators.loops import (
     rounded_up,
 )
 from chainrule.estimators.losses import Loss
-from chainrule.estimators.network import outputs
 from chainrule.estimators.progress import Progress
 from chainrule.estimators.solvers import Solver, solver_of
 from chainrule.estimators.training import Course, Orders, train
@@ -221,7 +220,7 @@ class _Follower:
         problem, found = self._problem, {}
         if problem.validation is not None:
             model, batch = self._run.model, problem.validation.batch
-            z = outputs(model, batch.x)
+            z = self._estimator._predicted(model, batch.x)
             loss = problem.loss(z, batch.t, None if batch.weight is None else asarray(batch.weight))
             score = problem.score(z, problem.validation.y, batch.weight)
             found = {"validation_loss": loss.item(), "validation_score": score}

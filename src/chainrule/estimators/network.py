@@ -10,7 +10,7 @@ from chainrule import nn
 from chainrule.errors import OptionError
 from chainrule.graph import Tensor
 from chainrule.graph.tensor import ArrayLike
-from chainrule.trees import tree_leaves, tree_map
+from chainrule.trees import tree_leaves
 
 __all__ = [
     "LOGISTIC",
@@ -158,7 +158,7 @@ def outputs(network: Any, x: Any) -> np.ndarray:
     network
         A model whose output has one row for each row of ``x``.
     x
-        ``[N, D]``, dense or sparse, or sequences.
+        ``[N, D]``, dense or sparse.
 
     Examples
     --------
@@ -169,11 +169,7 @@ def outputs(network: Any, x: Any) -> np.ndarray:
     (5, 1)
     """
     widest = max(size for leaf in tree_leaves(network) for size in leaf.shape)
-    steps = math.prod(x.shape[1:-1])
-    blocks = []
-    for rows in slices(x.shape[0], steps * widest):
-        chosen = tree_map(lambda part, rows=rows: dense(part[rows]), x)
-        blocks.append(called(network, chosen).numpy())
+    blocks = [network(dense(x[rows])).numpy() for rows in slices(x.shape[0], widest)]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 

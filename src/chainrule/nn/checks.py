@@ -17,7 +17,14 @@ __all__ = [
     "check_weights",
     "checked_dtype",
     "checked_rows",
+    "is_number",
 ]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one finite real number, of Python or NumPy; truth values are none."""
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    return real and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def check_sizes(who: str, *sizes: Any) -> None:

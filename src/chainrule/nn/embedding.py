@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError, DtypeError, ShapeError
+from chainrule.errors import DataError, DtypeError, OptionError, ShapeError
 from chainrule.graph.functions import take
-from chainrule.graph.ops.elementwise import where
+from chainrule.graph.ops.elementwise import stop_gradient, where
 from chainrule.graph.ops.movement import swapaxes
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
 from chainrule.nn.init import Initializer, initializer
 from chainrule.nn.module import Module
+from chainrule.nn.text import constructor_form
 
 __all__ = ["Embedding", "checked_ids"]
 
@@ -27,6 +28,9 @@ class Embedding(Module):
     ----------
     count, width
         How many symbols there are, and how many numbers stand for each.
+    padding_idx
+        The symbol that stands for padding, if there is one: its row begins as 0 and gets no
+        gradient where it is looked up, so that training leaves it. Below 0 it counts from the end.
     init
         How the table begins (:func:`chainrule.nn.initializer`); by default standard normal, as in
         PyTorch.
@@ -52,7 +56,7 @@ class Embedding(Module):
     DtypeError
         If the ids are not of an integer type.
     OptionError
-        If a size is below 1, or the initialiser is unknown.
+        If a size is below 1, the padding is no symbol, or the initialiser is unknown.
 
     Examples
     --------
@@ -60,15 +64,19 @@ class Embedding(Module):
     >>> layer = nn.Embedding(10, 4, rng=0)
     >>> layer, layer([[1, 2, 3], [4, 4, 4]]).shape
     (Embedding(10, 4), (2, 3, 4))
+    >>> nn.Embedding(10, 4, padding_idx=0)([0, 0]).tolist() == [[0.0] * 4] * 2
+    True
     """
 
     weight: Tensor
+    padding_idx: int | None
 
     def __init__(
         self,
         count: int,
         width: int,
         *,
+        padding_idx: int | None = None,
         init: str | Initializer = _standard_normal,
         rng: Any = None,
         dtype: Any = np.float32,
@@ -79,6 +87,10 @@ class Embedding(Module):
         self.weight = asarray(initializer(init)(np.random.default_rng(rng), shape, dtype), dtype)
         if self.weight.shape != shape:
             raise ShapeError("nn.init_shape", who=who, wanted=shape, got=self.weight.shape)
+        self.padding_idx = _checked_padding(who, padding_idx, count)
+        if self.padding_idx is not None:
+            padding = np.arange(count)[:, None] == self.padding_idx
+            self.weight = asarray(where(padding, 0, self.weight), dtype)
 
     @property
     def count(self) -> int:
@@ -96,7 +108,10 @@ class Embedding(Module):
         if ids.is_symbolic and ids.dtype.kind == "i":
             # An index below 0 would count from the end; here it has to be out of range.
             ids = where(ids < 0, ids - self.count, ids)
-        return take(self.weight, ids, axis=0)
+        y = take(self.weight, ids, axis=0)
+        if self.padding_idx is None:
+            return y
+        return where((ids == self.padding_idx)[..., None], stop_gradient(y), y)
 
     def scores(self, x: ArrayLike) -> Tensor:
         """``x Wᵀ``: how well ``x`` ``(…, width)`` fits each symbol, ``(…, count)``.
@@ -117,7 +132,18 @@ class Embedding(Module):
     def __repr__(self) -> str:
         if not hasattr(self.weight, "shape"):
             return super().__repr__()  # the weights were mapped to something else
-        return f"{type(self).__name__}({self.count}, {self.width})"
+        parts = [str(self.count), str(self.width)]
+        parts += [f"padding_idx={self.padding_idx}"] * (self.padding_idx is not None)
+        return constructor_form(type(self).__name__, parts)
+
+
+def _checked_padding(who: object, padding: int | None, count: int) -> int | None:
+    """The symbol of padding, counted from the beginning."""
+    if padding is None:
+        return None
+    if not isinstance(padding, (int, np.integer)) or not -count <= padding < count:
+        raise OptionError("nn.padding_idx", who=who, count=count, got=padding)
+    return int(padding) % count
 
 
 def checked_ids(who: object, ids: ArrayLike, count: int) -> Tensor:

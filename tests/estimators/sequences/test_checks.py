@@ -9,8 +9,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainrule.estimators import SequenceClassifier, SequenceRegressor
 
-#: Small, and in float64, since the checks forgive little rounding.
+#: Small, and in float64, since the checks forgive little rounding. Of the layers the one with the
+#: fewest operations: what is checked here does not depend on it.
 SMALL = {
+    "layer": "rnn",
     "hidden_layer_sizes": (8,),
     "learning_rate_init": 0.05,
     "max_iter": 20,

@@ -2,11 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from chainrule.errors import ChainruleError
 from chainrule.estimators import ParameterError, SequenceClassifier, SequenceRegressor
-from chainrule.estimators.sequences.data import checked_steps, side_by_side, standardizer
+from chainrule.estimators.sequences.data import (
+    checked_steps,
+    side_by_side,
+    standardized,
+    standardizer,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -28,7 +35,7 @@ def test_forms_of_sequences_of_different_length_are_one(walks):
     for form in (
         tuple(x),
         objects(x),
-        pd.Series(x),
+        pd.Series(x, index=range(100, 100 + len(x))),
         [sequence.tolist() for sequence in x],
         [pd.DataFrame(sequence) for sequence in x],
     ):
@@ -48,6 +55,12 @@ def test_forms_of_sequences_of_one_length_are_one():
     assert model.n_features_in_ == 1
 
 
+def test_a_column_of_lists_is_a_list_of_sequences():
+    lists = [[1.0, 2.0, 3.0], [4.0]]
+    for column in (pl.Series(lists), pd.Series(lists), pd.DataFrame({"x": lists})["x"]):
+        assert checked_steps("Test", column).lengths.tolist() == [3, 1]
+
+
 def test_integers_and_booleans_are_numbers():
     ids, marks = [[1, 2, 3], [4]], [[True, False], [True]]
     assert checked_steps("Test", ids).values.tolist() == [[1], [2], [3], [4]]
@@ -56,10 +69,10 @@ def test_integers_and_booleans_are_numbers():
 
 # ------------------------------------------------------------------ what becomes of them
 def test_one_length_is_kept_and_others_are_rounded_up():
-    alike = side_by_side("Test", checked_steps("Test", np.zeros((3, 17, 2))), None, FLOAT)
+    alike = side_by_side(checked_steps("Test", np.zeros((3, 17, 2))))
     assert alike.shape == (3, 17, 2) and alike.lengths is None
     mixed = [np.ones((17, 2)), np.ones((5, 2))]
-    values, lengths = side_by_side("Test", checked_steps("Test", mixed), None, FLOAT)
+    values, lengths = side_by_side(checked_steps("Test", mixed))
     assert values.shape == (2, 18, 2) and lengths.tolist() == [17, 5]
     assert values.sum() == 2 * 22 and values[1, 5:].sum() == 0
 
@@ -78,8 +91,8 @@ def test_features_are_standardized_over_the_real_steps(walks):
 
 def test_a_feature_that_never_changes_stays_finite():
     steps = checked_steps("Test", [[[1.0, 5.0]], [[2.0, 5.0]]])
-    values = side_by_side("Test", steps, standardizer("Test", steps, None), FLOAT).values
-    assert values.tolist() == [[[-1.0, 0.0]], [[1.0, 0.0]]]
+    values = standardized("Test", steps, standardizer("Test", steps, None), FLOAT).values
+    assert values.tolist() == [[-1.0, 0.0], [1.0, 0.0]]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +126,12 @@ GOOD = np.ones((3, 2))
         ([GOOD, np.ones(3)], r"X\[0\] has 2 and X\[1\] has 1"),
         ([GOOD, np.ones((3, 0))], r"X\[1\] of shape .*\(3, 0\)"),
         ([GOOD, np.ones((1, 2, 2))], r"X\[1\] of shape .*\(1, 2, 2\)"),
-        ([1.0, 2.0], r"X\[0\] of shape .*\(\)"),
+        ([1.0, 2.0], r"X\[0\] of shape .*\(\).*into a list"),
+        ({"a": GOOD}, "list of arrays.*got a dict"),
+        ((x for x in [GOOD]), "list of arrays.*got a generator"),
+        (None, "list of arrays.*got a NoneType"),
+        (pd.DataFrame({"a": [GOOD, GOOD]}), r"column 'a' holds sequences.*X\['a'\]"),
+        ([GOOD, [[10**400, 1]]], r"X\[1\] is none.*too large"),
         (np.ones((2, 2, 2, 2)), r"\(2, 2, 2, 2\).*into a list"),
         ([GOOD, [["a", "b"]]], r"X\[1\] is none.*could not convert"),
         ([GOOD, [[1.0, 2.0], [3.0]]], r"X\[1\] is none"),
@@ -123,7 +141,7 @@ GOOD = np.ones((3, 2))
         (np.array([[1.0, 2.0], [-np.inf, 0.0]]), r"X\[1\] has inf at step 0, feature 0"),
         ([GOOD, 1e300 * GOOD], "numbers as large as 1e"),
     ],
-    ids=range(18),
+    ids=range(23),
 )
 def test_bad_sequences_are_refused_with_a_mend(x, words):
     for again in (False, True):
@@ -143,10 +161,11 @@ def test_bad_sequences_are_refused_with_a_mend(x, words):
         (np.ones((0, 3, 2)), r"0 sample\(s\)"),
         (np.array([["a", "b"]]), "not compatible with arrays of bytes/strings"),
         (np.ones((2, 3)) * 1j, "Complex data not supported"),
+        (csr_array(np.ones((2, 3))), "dense data is required"),
     ],
 )
 def test_bad_arrays_are_refused_as_by_scikit_learn(x, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         SequenceClassifier(**SMALL).fit(x, [0, 1])
 
 
@@ -169,6 +188,23 @@ def test_other_features_than_in_training_are_refused(walks):
     model = SequenceClassifier(**SMALL).fit(*walks)
     with pytest.raises(ChainruleError, match="sequences of 2 features, but got 3"):
         model.predict([np.ones((4, 3))])
+
+
+@pytest.mark.parametrize("x", [np.ones((5, 2)), np.ones((5, 2)).tolist()], ids=["array", "lists"])
+def test_a_single_sequence_goes_into_a_list(walks, x):
+    model = SequenceClassifier(**SMALL).fit(*walks)
+    with pytest.raises(ChainruleError, match=r"\(5, 2\) holds 5 sequences.*list: \[X\]"):
+        model.predict(x)
+    assert len(model.predict([x])) == 1
+
+
+@pytest.mark.parametrize("one_length", [False, True])
+def test_targets_for_each_step_are_refused(walks, one_length):
+    x = np.ones((9, 5, 2)) if one_length else walks[0]
+    y = [sequence[:, :1] if one_length else sequence[:, 0] for sequence in x]
+    for form in (y, np.array(y) if one_length else objects(y)):
+        with pytest.raises(ChainruleError, match=r"one target for each sequence, but y\[0\]"):
+            SequenceRegressor(**SMALL).fit(x, form)
 
 
 @pytest.mark.parametrize(

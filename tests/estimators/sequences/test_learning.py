@@ -80,7 +80,7 @@ def test_blocks_of_prediction_change_nothing(walks, monkeypatch):
     x, y = walks
     model = SequenceClassifier(hidden_layer_sizes=(8,), max_iter=2, dtype="float64").fit(x, y)
     whole = model.predict_proba(x)
-    monkeypatch.setattr("chainrule.estimators.network.BLOCK", 1500)
+    monkeypatch.setattr("chainrule.estimators.sequences.prediction.LARGEST", 1500)
     np.testing.assert_allclose(model.predict_proba(x), whole, rtol=1e-12)
 
 

@@ -265,6 +265,12 @@ def test_a_low_temperature_is_greedy():
     [
         ({"temperature": 0.0}, OptionError, "temperature > 0, but got 0.0.*greedy=True"),
         ({"temperature": np.nan}, OptionError, "temperature > 0"),
+        ({"temperature": "a"}, OptionError, "temperature > 0"),
+        ({"top_p": "a"}, OptionError, "top_p"),
+        ({"top_k": "a"}, OptionError, "top_k"),
+        ({"stop": 99}, OptionError, "0 <= stop < 13, but got 99"),
+        ({"stop": [1, 1.5]}, OptionError, "but got 1.5"),
+        ({"stop": "a"}, OptionError, "but got 'a'"),
         ({"top_k": 0}, OptionError, "top_k to be an integer >= 1, but got 0"),
         ({"top_k": 2.5}, OptionError, "top_k to be an integer"),
         ({"top_p": 0.0}, OptionError, "0 < top_p <= 1, but got 0.0"),

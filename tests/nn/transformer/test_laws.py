@@ -39,6 +39,10 @@ PADDED = {
     ),
     "decoder": (nn.Decoder(8, 2, 1, **F64), lambda layer, x: layer(x, OTHER, LENGTHS)),
     "its context": (nn.Decoder(8, 2, 1, **F64), lambda layer, x: layer(OTHER, x, None, LENGTHS)),
+    "what it read": (
+        nn.Decoder(8, 2, 1, **F64),
+        lambda layer, x: layer(OTHER, layer.read(x, LENGTHS)),
+    ),
     "source": (nn.Transformer(8, 2, 1, **F64), lambda layer, x: layer(x, OTHER, LENGTHS)),
     "target": (nn.Transformer(8, 2, 1, **F64), lambda layer, x: layer(OTHER, x, None, LENGTHS)),
 }

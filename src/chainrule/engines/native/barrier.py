@@ -14,7 +14,6 @@ that a machine that is busy elsewhere loses nothing to waiting.
 
 import sys
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
 from chainrule.engines.native.emit import I32, I64, POINTER, VOID, Emitter, Value, new_function
@@ -120,9 +119,8 @@ def line(e: Emitter, area: Value, index: Value) -> Value:
 
 def pause(e: Emitter) -> None:
     """Turn, at less cost to the other thread of the core and to the memory bus."""
-    machine = llvm.get_process_triple().partition("-")[0]
-    if machine in PAUSES:
-        name, operands = PAUSES[machine]
+    if e.target.architecture in PAUSES:
+        name, operands = PAUSES[e.target.architecture]
         e.call(name, *operands, result=VOID)
 
 

@@ -440,7 +440,7 @@ def flushed_denormals(e: Emitter) -> Iterator[None]:
     Only for code that is straight from here to the end of the block, where the mode is put back.
     Processors other than x86 and ARM keep their mode.
     """
-    if "+sse2" in e.target.features.split(","):
+    if e.target.architecture == "x86_64":
         place, before = e.b.alloca(I32), e.b.alloca(I32)
         e.call("llvm.x86.sse.stmxcsr", before, result=VOID)
         both = ir.Constant(I32, 0x8040)  # results that are not normal, and operands that are not
@@ -448,7 +448,7 @@ def flushed_denormals(e: Emitter) -> Iterator[None]:
         e.call("llvm.x86.sse.ldmxcsr", place, result=VOID)
         yield
         e.call("llvm.x86.sse.ldmxcsr", before, result=VOID)
-    elif "+neon" in e.target.features.split(","):
+    elif e.target.architecture == "aarch64":
         old = e.call("llvm.aarch64.get.fpcr", result=I64)
         e.call("llvm.aarch64.set.fpcr", e.b.or_(old, e.i64(1 << 24)), result=VOID)
         yield

@@ -10,7 +10,7 @@ from llvmlite import ir
 
 from chainrule.engines.native.target import Target, host
 
-__all__ = ["Code", "build", "load", "object_code"]
+__all__ = ["Code", "assembly", "build", "load", "object_code"]
 
 
 class Code:
@@ -37,16 +37,30 @@ def object_code(module: ir.Module, target: Target) -> bytes:
     without its reduction of strength in loops, which takes half of the time and finds nothing:
     pointers move along with the loops already.
     """
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, jit=True
-    )
-    module.triple = llvm.get_default_triple()
-    module.data_layout = str(machine.target_data)
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
+    machine, parsed = _parsed(module, target)
     with _option("disable-lsr"):
         code: bytes = machine.emit_object(parsed)
     return code
+
+
+def assembly(module: ir.Module, target: Target) -> str:
+    """The same code for people to read; the target may be another machine."""
+    machine, parsed = _parsed(module, target)
+    with _option("disable-lsr"):
+        text: str = machine.emit_assembly(parsed)
+    return text
+
+
+def _parsed(module: ir.Module, target: Target) -> tuple[llvm.TargetMachine, llvm.ModuleRef]:
+    """A code generator, and a module that it can read."""
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, jit=True
+    )
+    module.triple = target.triple
+    module.data_layout = str(machine.target_data)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    return machine, parsed
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The CPU that code is generated for: vector width, registers, name and features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -20,12 +20,22 @@ class Target:
         Number of vector registers.
     cpu, features
         LLVM's name of the CPU and its feature string.
+    triple
+        LLVM's name of the architecture and the system; by default those of this process. Two
+        systems on one CPU cannot run each other's code.
     """
 
     vector_bytes: int
     registers: int
     cpu: str
     features: str
+    triple: str = field(default_factory=llvm.get_process_triple)
+
+    @property
+    def architecture(self) -> str:
+        """``x86_64`` or ``aarch64``, which Apple calls ``arm64``."""
+        name = self.triple.partition("-")[0]
+        return "aarch64" if name == "arm64" else name
 
     def lanes(self, item_bytes: int) -> int:
         """How many items fit one vector register."""
@@ -46,5 +56,6 @@ def host(widest: int = 64) -> Target:
             features[name] = False
     if features.get("avx2") and features.get("fma"):
         return Target(32, 16, cpu, features.flatten())
-    neon = bool(features.get("neon"))
-    return Target(16, 32 if neon else 16, cpu, features.flatten())
+    # Not by "neon": every such CPU has it, and LLVM does not know the features of all of them.
+    narrow = Target(16, 16, cpu, features.flatten(), llvm.get_process_triple())
+    return replace(narrow, registers=32) if narrow.architecture == "aarch64" else narrow

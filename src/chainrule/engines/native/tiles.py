@@ -193,7 +193,8 @@ def by_columns(e: Emitter, block: Block, height: int, vectors: int, unroll: int)
         here = replace(block, b=b)
         for row, few in e.steps(block.start, rest, heights, "row"):
             emit_tile(e, here, Place(row, column, few, cut), unroll if few == height else 1)
-    for few in (few for few in ((2,) if block.even else (2, 1)) if few < height):
+    even = block.even and height % 2 == 0  # whole tiles of an odd height leave any number
+    for few in (few for few in ((2,) if even else (2, 1)) if few < height):
         stop, wide = whole_steps(e, rest, block.stop, few), max(1, 8 // (few * vectors))
         with e.loop(rest, stop, few, "row") as row:
             for column, b, cut in groups(e, block, vectors * wide):

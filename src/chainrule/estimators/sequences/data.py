@@ -10,7 +10,33 @@ from sklearn.utils import check_array
 from chainrule.errors import DataError, DtypeError, ShapeError
 from chainrule.estimators.loops import rounded_up
 
-__all__ = ["Sequences", "Steps", "checked_steps", "side_by_side", "standardizer"]
+__all__ = [
+    "Sequences",
+    "Steps",
+    "check_targets",
+    "checked_steps",
+    "padded",
+    "side_by_side",
+    "standardized",
+    "standardizer",
+]
+
+
+class Steps(NamedTuple):
+    """The steps of all sequences one after another, ``[Σ T, F]``, and their lengths, ``[N]``."""
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many sequences, and how many features."""
+        return len(self.lengths), self.values.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its number type."""
+        return self.values.dtype
 
 
 class Sequences(NamedTuple):
@@ -39,12 +65,13 @@ class Sequences(NamedTuple):
         found: np.dtype[Any] = self.values.dtype
         return found
 
-
-class Steps(NamedTuple):
-    """The steps of all sequences one after another, ``[Σ T, F]``, and their lengths, ``[N]``."""
-
-    values: np.ndarray
-    lengths: np.ndarray
+    @property
+    def steps(self) -> Steps:
+        """The real steps."""
+        count, time, features = self.shape
+        if self.lengths is None:
+            return Steps(self.values.reshape(-1, features), np.full(count, time))
+        return Steps(self.values[_real(self.lengths, time)], self.lengths)
 
 
 def checked_steps(who: str, X: Any) -> Steps:
@@ -65,7 +92,7 @@ def checked_steps(who: str, X: Any) -> Steps:
     ShapeError
         If a sequence has another shape, or the numbers of features differ.
     DtypeError
-        If a sequence does not hold numbers.
+        If a sequence does not hold numbers, or ``X`` is neither a list nor an array.
     TypeError, ValueError
         From scikit-learn, for an array that holds no numbers, or has one axis only.
 
@@ -82,13 +109,18 @@ def checked_steps(who: str, X: Any) -> Steps:
 
 def _is_list(X: Any) -> bool:
     """Whether ``X`` holds sequences one by one."""
-    if isinstance(X, (list, tuple)):
-        return True
-    return getattr(X, "dtype", None) == np.dtype(object) and np.ndim(X) == 1
+    if isinstance(X, (list, tuple)) or not hasattr(X, "__array__"):
+        return isinstance(X, (list, tuple))
+    # Of a dataframe's column its array tells: its own types of lists have many names.
+    array = np.asarray(X)
+    return array.ndim == 1 and array.dtype == np.dtype(object)
 
 
 def _of_array(who: str, X: Any) -> Steps:
     """Sequences of one length."""
+    if not (hasattr(X, "__array__") or hasattr(X, "toarray")):
+        raise DtypeError("estimators.sequences_kind", who=who, got=type(X).__name__)
+    _check_cells(who, X)
     x = check_array(X, allow_nd=True, ensure_all_finite=False, estimator=who, input_name="X")
     if x.ndim > 3:
         raise ShapeError("estimators.sequences_shape", who=who, got=x.shape)
@@ -96,6 +128,17 @@ def _of_array(who: str, X: Any) -> Steps:
         raise DataError("estimators.no_sequences", who=who, got=x.shape)
     features = x.shape[2] if x.ndim == 3 else 1
     return Steps(x.reshape(-1, features), np.full(len(x), x.shape[1]))
+
+
+def _check_cells(who: str, X: Any) -> None:
+    """Raise if a table holds a sequence in a cell, as a dataframe with a column of arrays does."""
+    cells = np.asarray(X)
+    if cells.ndim != 2 or cells.dtype != np.dtype(object):
+        return
+    for column, cell in enumerate(cells[0] if len(cells) else ()):
+        if np.ndim(cell) > 0:
+            name = list(getattr(X, "columns", range(cells.shape[1])))[column]
+            raise DtypeError("estimators.sequence_cells", who=who, name=name)
 
 
 def _of_list(who: str, X: Iterable[Any]) -> Steps:
@@ -115,7 +158,7 @@ def _sequence(who: str, i: int, sequence: Any) -> np.ndarray:
         array = np.asarray(sequence)
         if array.dtype.kind not in "biuf":
             array = np.asarray(sequence, object).astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DtypeError("estimators.sequence_numbers", who=who, i=i, reason=error) from None
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):
         raise ShapeError("estimators.sequence_shape", who=who, i=i, got=array.shape)
@@ -138,6 +181,23 @@ def _check_finite(who: str, steps: Steps) -> None:
     )
 
 
+def check_targets(who: str, y: Any) -> None:
+    """Raise if ``y`` has a target for each step.
+
+    Raises
+    ------
+    ShapeError
+        If there are arrays of different length, or more than two axes.
+    """
+    try:
+        targets = np.asarray(y)
+    except ValueError:  # of different length
+        targets = np.empty((0, 0, 0))
+    nested = targets.ndim == 1 and targets.dtype == object and any(np.ndim(t) for t in targets)
+    if nested or targets.ndim > 2:
+        raise ShapeError("estimators.sequence_targets", who=who, got=np.shape(next(iter(y))))
+
+
 def standardizer(who: str, steps: Steps, weight: np.ndarray | None) -> StandardScaler:
     """What gives every feature the mean 0 and the variance 1 over all steps.
 
@@ -156,36 +216,67 @@ def standardizer(who: str, steps: Steps, weight: np.ndarray | None) -> StandardS
     return found
 
 
-def side_by_side(
+def standardized(
     who: str, steps: Steps, scaler: StandardScaler | None, dtype: np.dtype[Any]
-) -> Sequences:
-    """The steps as arrays of one shape, standardized and in the network's number type.
-
-    Sequences of different length get one of few common lengths, so that code serves many data sets;
-    if all have one length, it stays as it is.
+) -> Steps:
+    """The steps in the network's number type, standardized if there is a ``scaler``.
 
     Raises
     ------
     DataError
         If a number is too large for the type.
+    """
+    values = steps.values if scaler is None else scaler.transform(steps.values)
+    with np.errstate(over="ignore"):
+        values = values.astype(dtype, copy=False)
+    if not np.isfinite(values).all():
+        raise DataError("estimators.steps_large", who=who, got=np.abs(steps.values).max())
+    return Steps(values, steps.lengths)
+
+
+def side_by_side(steps: Steps) -> Sequences:
+    """All sequences in one array.
+
+    Those of different length get one of few common lengths, so that code serves many data sets; if
+    all have one length, it stays as it is.
+
+    Examples
+    --------
+    >>> from chainrule.estimators.sequences.data import checked_steps, side_by_side
+    >>> values, lengths = side_by_side(checked_steps("Example", [[1.0, 2.0, 3.0], [4.0]]))
+    >>> values[:, :, 0].tolist(), lengths.tolist()
+    ([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]], [3, 1])
+    """
+    (count, features), lengths = steps.shape, steps.lengths
+    longest = int(lengths.max())
+    if (lengths == longest).all():
+        return Sequences(steps.values.reshape(count, longest, features), None)
+    values = np.zeros((count, rounded_up(longest), features), steps.dtype)
+    values[_real(lengths, values.shape[1])] = steps.values
+    return Sequences(values, lengths)
+
+
+def padded(
+    values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rows: int, time: int
+) -> Sequences:
+    """Some sequences in an array ``[rows, time, F]``; what is missing are sequences of one 0.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from chainrule.estimators.sequences.data import checked_steps, side_by_side
-    >>> steps = checked_steps("Example", [[1.0, 2.0, 3.0], [4.0]])
-    >>> values, lengths = side_by_side("Example", steps, None, np.dtype(np.float32))
+    >>> from chainrule.estimators.sequences.data import padded
+    >>> steps = np.array([[1.0], [2.0], [3.0]])
+    >>> values, lengths = padded(steps, np.array([1]), np.array([2]), rows=2, time=3)
     >>> values[:, :, 0].tolist(), lengths.tolist()
-    ([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]], [3, 1])
+    ([[2.0, 3.0, 0.0], [0.0, 0.0, 0.0]], [2, 1])
     """
-    flat, lengths = steps if scaler is None else (scaler.transform(steps.values), steps.lengths)
-    with np.errstate(over="ignore"):
-        flat = flat.astype(dtype, copy=False)
-    if not np.isfinite(flat).all():
-        raise DataError("estimators.steps_large", who=who, got=np.abs(steps.values).max())
-    longest, features = int(lengths.max()), flat.shape[1]
-    if (lengths == longest).all():
-        return Sequences(flat.reshape(len(lengths), longest, features), None)
-    values = np.zeros((len(lengths), rounded_up(longest), features), dtype)
-    values[np.arange(values.shape[1]) < lengths[:, None]] = flat
-    return Sequences(values, lengths)
+    places, real = starts[:, None] + np.arange(time), _real(lengths, time)
+    array = np.zeros((rows, time, values.shape[1]), values.dtype)
+    array[: len(lengths)][real] = values[places[real]]
+    return Sequences(array, np.append(lengths, np.ones(rows - len(lengths), lengths.dtype)))
+
+
+def _real(lengths: np.ndarray, time: int) -> np.ndarray:
+    """Which places of an array ``[N, time]`` are real steps."""
+    found: np.ndarray = np.arange(time) < lengths[:, None]
+    return found

@@ -16,8 +16,10 @@ from chainrule.estimators.regressor import Regressor
 from chainrule.estimators.sequences.data import (
     Sequences,
     Steps,
+    check_targets,
     checked_steps,
     side_by_side,
+    standardized,
     standardizer,
 )
 from chainrule.estimators.sequences.network import (
@@ -26,6 +28,7 @@ from chainrule.estimators.sequences.network import (
     SequenceNetwork,
     sequence_network,
 )
+from chainrule.estimators.sequences.prediction import predicted
 from chainrule.estimators.solvers import LBFGS, SOLVERS
 from chainrule.optim import Optimizer
 
@@ -120,6 +123,7 @@ class SequenceEstimator(NetworkEstimator):
         steps = checked_steps(who, X)
         # Numbers of rows stand for the sequences, of which scikit-learn looks at the count only.
         numbers = np.arange(len(steps.lengths))[:, None]
+        check_targets(who, y)
         _, y = check_X_y(
             numbers, y, multi_output=True, y_numeric=self._numeric_target, estimator=self
         )
@@ -130,20 +134,27 @@ class SequenceEstimator(NetworkEstimator):
             dtype = np.dtype(found if self.dtype == "auto" else self.dtype)
         else:
             dtype = self._type
-        return self._padded(steps, dtype), single_column(y)
+        return side_by_side(self._standardized(steps, dtype)), single_column(y)
 
-    def _checked_features(self, X: Any, dtype: np.dtype[Any]) -> Sequences:
-        """Other sequences, padded."""
-        if isinstance(X, Sequences):
-            return X  # from the estimator itself, which measures metrics in training
-        return self._padded(checked_steps(type(self).__name__, X), dtype)
+    def _checked_features(self, X: Any, dtype: np.dtype[Any]) -> Steps:
+        """Other sequences, which are padded batch by batch."""
+        if isinstance(X, Steps | Sequences):  # from the estimator itself, to measure in training
+            return X if isinstance(X, Steps) else X.steps
+        return self._standardized(checked_steps(type(self).__name__, X), dtype)
 
-    def _padded(self, steps: Steps, dtype: np.dtype[Any]) -> Sequences:
-        who, features = type(self).__name__, steps.values.shape[1]
-        if features != self.n_features_in_:
-            wanted = self.n_features_in_
+    def _standardized(self, steps: Steps, dtype: np.dtype[Any]) -> Steps:
+        who, wanted, (count, features) = type(self).__name__, self.n_features_in_, steps.shape
+        if features != wanted:
+            if features == 1 and (steps.lengths == wanted).all():
+                got = (count, wanted)
+                raise ShapeError(
+                    "estimators.single_sequence", who=who, wanted=wanted, got=got, count=count
+                )
             raise ShapeError("estimators.features_changed", who=who, wanted=wanted, got=features)
-        return side_by_side(who, steps, self.scaler_, dtype)
+        return standardized(who, steps, self.scaler_, dtype)
+
+    def _predicted(self, network: SequenceNetwork, x: Steps | Sequences) -> np.ndarray:
+        return predicted(network, self._checked_features(x, x.dtype), self.engine, self.threads)
 
     def _initial_network(
         self, random: np.random.RandomState, x: Sequences, outputs: int

@@ -1,5 +1,6 @@
 """Networks that read sequences, pool what they found over time, and answer with a linear layer."""
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from chainrule.errors import OptionError
 from chainrule.graph import Tensor, arange, asarray, max, random, sum, where
 from chainrule.graph.tensor import ArrayLike
 from chainrule.nn.recurrent import Recurrent
+from chainrule.trees import tree_leaves
 
 __all__ = [
     "LAYERS",
@@ -78,6 +80,11 @@ class SequenceNetwork(nn.Module):
         """What was found at every step, 0 at padded ones, and after the last real one."""
         raise NotImplementedError
 
+    def numbers(self, time: int) -> int:
+        """How many numbers the largest array holds for a sequence of so many steps, about."""
+        widest: int = builtins.max(size for leaf in tree_leaves(self) for size in leaf.shape)
+        return time * widest
+
     def _dropped(self, x: Tensor, key: Tensor | None) -> Tensor:
         return x if self.dropout is None else self.dropout(x, key=key)
 
@@ -141,6 +148,11 @@ class TransformerNetwork(SequenceNetwork):
             return outputs, outputs[:, -1]
         at_end = (arange(time) == asarray(lengths)[:, None] - 1)[:, :, None]
         return outputs, sum(where(at_end, outputs, 0), axis=1)
+
+    def numbers(self, time: int) -> int:
+        """The weights of attention join in: one for two steps each, in every head."""
+        heads = self.encoder.blocks[0].attention.heads
+        return builtins.max(super().numbers(time), heads * time**2)
 
 
 def sequence_network(

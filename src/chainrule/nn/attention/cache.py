@@ -78,12 +78,17 @@ class Cache(NamedTuple):
         return Cache(written(self.k, k), written(self.v, v), filled)
 
 
-def check_cache(who: object, cache: Any, batch: int, heads: int, width: int) -> None:
-    """Raise unless a cache holds as many sequences and heads, of this width."""
-    shape = cache.k.shape if isinstance(cache, Cache) else None
-    if shape is None or (*shape[:2], shape[3]) != (batch, heads, width):
-        wanted = (batch, heads, "time", width)
-        raise ShapeError("nn.cache_shape", who=who, wanted=wanted, got=shape)
+def check_cache(
+    who: object, cache: Any, batch: int, heads: int, width: int, dtype: np.dtype[Any]
+) -> None:
+    """Raise unless a cache holds as many sequences and heads, of this width and number type."""
+    wanted = f"{dtype} ({batch}, {heads}, time, {width})"
+    if not isinstance(cache, Cache):
+        raise ShapeError("nn.cache_shape", who=who, wanted=wanted, got=type(cache).__name__)
+    fits = cache.k.ndim == 4 and cache.k.shape[:2] == (batch, heads) and cache.k.shape[3] == width
+    if not fits or cache.k.dtype != dtype:
+        got = f"{cache.k.dtype} {cache.k.shape}"
+        raise ShapeError("nn.cache_shape", who=who, wanted=wanted, got=got)
 
 
 def empty_cache(batch: int, heads: int, time: int, width: int, dtype: Any) -> Cache:

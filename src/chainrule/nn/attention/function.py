@@ -30,6 +30,7 @@ from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.graph.trace import call, recompute
 from chainrule.nn.activations import softmax
 from chainrule.nn.attention.masks import allowed_rows, causal_mask, checked_mask
+from chainrule.nn.checks import is_number
 from chainrule.nn.dropout import Dropout
 
 __all__ = ["Scale", "attention"]
@@ -69,8 +70,8 @@ def attention(
         which serves as many neighbouring heads of ``q`` (grouped-query attention).
     mask
         Booleans that broadcast to ``(…, T, S)``, True where a query may look at a key, as for
-        PyTorch's ``scaled_dot_product_attention``. Or numbers, which are added to the scores;
-        -inf is False.
+        PyTorch's ``scaled_dot_product_attention``. Or floats, which are added to the scores: -inf
+        is False, but 0.0 is not.
     causal
         Whether a query may look at keys up to its own place only. If there are more keys than
         queries, the queries are the last places (:func:`chainrule.nn.causal_mask`; PyTorch takes
@@ -103,8 +104,11 @@ def attention(
         If the shapes do not fit together, or there is no query or no key.
     DtypeError
         If the tensors are not of one floating type, or the mask is of integers.
+    DataError
+        If the mask holds NaN or +inf.
     OptionError
-        If ``scale``, ``softcap`` or ``block`` is not a positive number.
+        If ``scale``, ``softcap`` or ``block`` is not a positive number, ``causal`` not a truth
+        value, or the rate not from 0 to below 1.
 
     References
     ----------
@@ -119,16 +123,17 @@ def attention(
     >>> nn.attention(q, k, v).item(), nn.attention(q, k, v, mask=[[True, False]]).item()
     (15.0, 10.0)
     """
-    q, k, v = asarray(q), asarray(k), asarray(v)
+    q, k, v, causal = asarray(q), asarray(k), asarray(v), _checked_causal(causal)
     scores = _checked_scores(q, k, v)
     mask = None if mask is None else checked_mask("attention", mask, scores)
-    drop = None if key is None else Dropout(dropout)
+    rate = Dropout(dropout)
+    drop = None if key is None else rate
     t, s = scores[-2:]
     parts = PARTS if causal and block == "auto" and CUT_FROM <= t <= min(s, CUT_TO) else 1
     recipe = Recipe(
         _checked_scale(scale, q.shape[-1]),
         _checked_softcap(softcap),
-        bool(causal),
+        causal,
         None if weights or parts > 1 else _checked_block(block, t),
         1 if weights else parts,
     )
@@ -287,19 +292,25 @@ def _checked_scores(q: Tensor, k: Tensor, v: Tensor) -> Shape:
 
 
 def _checked_scale(scale: Scale, d: int) -> float | None:
-    if scale == "auto":
+    if isinstance(scale, str) and scale == "auto":
         return 1 / math.sqrt(d)
     if scale is None:
         return None
-    if isinstance(scale, (str, bool)) or not 0 < scale < math.inf:
-        raise OptionError("nn.scale", got=repr(scale))
+    if not is_number(scale) or float(scale) <= 0:
+        raise OptionError("nn.scale", got=_shown(scale))
     return float(scale)
 
 
 def _checked_softcap(softcap: float | None) -> float | None:
-    if softcap is not None and not 0 < softcap < math.inf:
+    if softcap is not None and (not is_number(softcap) or softcap <= 0):
         raise OptionError("nn.softcap", got=repr(softcap))
     return None if softcap is None else float(softcap)
+
+
+def _checked_causal(causal: bool) -> bool:
+    if not isinstance(causal, (bool, np.bool_)):
+        raise OptionError("nn.causal", got=_shown(causal))
+    return bool(causal)
 
 
 def _checked_block(block: int | Literal["auto"] | None, queries: int) -> int | None:
@@ -307,6 +318,12 @@ def _checked_block(block: int | Literal["auto"] | None, queries: int) -> int | N
         return AUTO_BLOCK if queries > ALL_AT_ONCE else None
     if block is None:
         return None
-    if isinstance(block, (str, bool)) or block < 1:
+    if not is_number(block) or int(block) != block or block < 1:
         raise OptionError("nn.block", got=repr(block))
     return min(int(block), queries)
+
+
+def _shown(value: Any) -> str:
+    """A value as it would be typed; an array, which would fill the screen, as type and shape."""
+    shape = getattr(value, "shape", ())
+    return f"{type(value).__name__}{list(shape)}" if shape else repr(value)

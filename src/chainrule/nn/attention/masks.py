@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from chainrule.errors import DtypeError, ShapeError
+from chainrule.errors import DataError, DtypeError, ShapeError
 from chainrule.graph.functions import arange
 from chainrule.graph.spec import Shape
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
@@ -63,4 +63,9 @@ def checked_mask(who: object, mask: ArrayLike, scores: Shape) -> Tensor:
     shape = (1,) * missing + mask.shape
     if missing < 0 or any(m not in (1, n) for m, n in zip(shape, scores, strict=True)):
         raise ShapeError("nn.mask_shape", who=who, wanted=scores, got=mask.shape)
+    if mask.dtype.kind == "f" and not mask.is_symbolic:
+        numbers = mask.numpy()
+        wrong = numbers[~(numbers < np.inf)]  # NaN, too
+        if wrong.size:
+            raise DataError("nn.mask_numbers", who=who, got=wrong[0])
     return mask.reshape(shape)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import words
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DtypeError, OptionError, ShapeError
 from chainrule.graph.functions import arange, zeros
 from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.joining import concatenate
@@ -14,7 +14,7 @@ from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.attention.cache import Cache, check_cache, empty_cache
 from chainrule.nn.attention.function import attention
 from chainrule.nn.attention.masks import checked_mask
-from chainrule.nn.attention.rotary import rotary
+from chainrule.nn.attention.rotary import check_base, rotary
 from chainrule.nn.checks import adapted, check_sizes, checked_dtype, checked_rows
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.init import Initializer, initializer
@@ -125,13 +125,17 @@ class MultiHeadAttention(Module):
         who = f"MultiHeadAttention({width}, {heads})"
         check_sizes(who, width, heads, shared)
         if width % heads:
-            rest = width % heads
-            raise OptionError("nn.heads", who=who, width=width, heads=heads, rest=rest)
+            rest, fit = width % heads, _divisors(width)
+            raise OptionError("nn.heads", who=who, width=width, heads=heads, rest=rest, fit=fit)
         if heads % shared:
-            rest = heads % shared
-            raise OptionError("nn.key_value_heads", who=who, heads=heads, got=shared, rest=rest)
+            rest, fit = heads % shared, _divisors(heads)
+            raise OptionError(
+                "nn.key_value_heads", who=who, heads=heads, got=shared, rest=rest, fit=fit
+            )
         if rotary and width // heads % 2:
             raise OptionError("nn.rotary_heads", who=who, got=width // heads)
+        if rotary:
+            check_base(who, rotary_base)
         dtype, generator = checked_dtype(who, dtype), np.random.default_rng(rng)
         draw, narrow = initializer(init), width // heads * shared
         parts = [draw(generator, (width, n), dtype) for n in (width, narrow, narrow)]
@@ -160,10 +164,34 @@ class MultiHeadAttention(Module):
         weight, head = self.output.weight, self.width // self.heads
         return empty_cache(batch, self.key_value_heads, time, head, weight.dtype)
 
+    def keys_and_values(self, context: ArrayLike, lengths: ArrayLike | None = None) -> Cache:
+        """What this layer looks at in a context, to look at it many times.
+
+        Parameters
+        ----------
+        context
+            ``(batch, S, width)``.
+        lengths
+            Integers ``(batch,)``: how many places are real; by default all.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> from chainrule import nn
+        >>> layer = nn.MultiHeadAttention(8, 2, rng=0)
+        >>> seen = layer.keys_and_values(cr.ones((3, 7, 8)), lengths=[7, 2, 1])
+        >>> layer(cr.ones((3, 5, 8)), seen).shape
+        (3, 5, 8)
+        """
+        context, _ = self._sequences(self._checked_context(context), lengths)
+        k, v = self._context_heads(context)
+        everywhere = np.full(context.shape[0], context.shape[1])
+        return Cache(k, v, asarray(everywhere if lengths is None else lengths, np.int64))
+
     def __call__(
         self,
         x: ArrayLike,
-        context: ArrayLike | None = None,
+        context: ArrayLike | Cache | None = None,
         *,
         lengths: ArrayLike | None = None,
         mask: ArrayLike | None = None,
@@ -179,7 +207,7 @@ class MultiHeadAttention(Module):
         x
             ``(batch, T, width)``.
         context
-            ``(batch, S, width)``; by default ``x`` itself.
+            ``(batch, S, width)``, or its :meth:`keys_and_values`; by default ``x`` itself.
         lengths
             Integers ``(batch,)``: how many places of the context are real. Padded ones are not
             looked at; in self-attention the result is 0 there.
@@ -205,11 +233,13 @@ class MultiHeadAttention(Module):
         if context is None:
             (q, k, v), seen = self._own_heads(x, cache), real
         else:
-            context, seen = self._sequences(context, lengths)
-            q, k, v = self._cross_heads(x, context, cache)
+            if cache is not None or self.rotary:
+                raise OptionError("nn.cross_positions", who=self)
+            k, v, seen = self._looked_at(context, lengths, x.shape[0])
+            q = self._queries(x)
         allowed = None if seen is None else seen[:, None, None, :]
         if cache is not None:
-            check_cache(self, cache, x.shape[0], *k.shape[1::2])
+            check_cache(self, cache, x.shape[0], k.shape[1], k.shape[3], k.dtype)
             allowed, causal = cache.seen_from(x.shape[1]), False
             cache = cache.extended(k, v, None if lengths is None else asarray(lengths))
             k, v = cache.k, cache.v
@@ -246,6 +276,18 @@ class MultiHeadAttention(Module):
         real = arange(x.shape[1]) < lengths[:, None]
         return where(real[:, :, None], x, 0), real
 
+    def _checked_context(self, context: ArrayLike, batch: int | None = None) -> Tensor:
+        """Another sequence for each of ``batch``; raises if it does not fit."""
+        context = adapted(context, self.input.weight.dtype)
+        shape, wanted = context.shape, self.input.weight.dtype
+        rows = shape[0] if batch is None and shape else batch
+        if len(shape) != 3 or shape[1] < 1 or shape[::2] != (rows, self.width):
+            named = "batch" if batch is None else batch
+            raise ShapeError("nn.context", who=self, batch=named, width=self.width, got=shape)
+        if context.dtype != wanted:
+            raise DtypeError("nn.context_type", who=self, wanted=wanted, got=context.dtype)
+        return context
+
     def _own_heads(self, x: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values in heads, by one product, and turned by their positions."""
         z, last = self.input(x), self.width + self._narrow
@@ -255,20 +297,25 @@ class MultiHeadAttention(Module):
             q, k = (rotary(heads, places, base=self.rotary_base) for heads in (q, k))
         return q, k, self._heads(z[..., last:])
 
-    def _cross_heads(
-        self, x: Tensor, context: Tensor, cache: Cache | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries in heads from ``x``; keys and values from the context."""
-        if cache is not None or self.rotary:
-            raise OptionError("nn.cross_positions", who=self)
-        if context.shape[0] != x.shape[0]:
-            raise ShapeError("nn.context", who=self, wanted=x.shape[0], got=context.shape)
-        weight, bias, width = self.input.weight, self.input.bias, self.width
-        q, z = x @ weight[:, :width], context @ weight[:, width:]
-        if bias is not None:
-            q, z = q + bias[:width], z + bias[width:]
-        k, v = z[..., : self._narrow], z[..., self._narrow :]
-        return self._heads(q), self._heads(k), self._heads(v)
+    def _looked_at(
+        self, context: ArrayLike | Cache, lengths: ArrayLike | None, batch: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keys and values of a context in heads, and which of its places are real."""
+        if isinstance(context, Cache):
+            head, dtype = self.width // self.heads, self.input.weight.dtype
+            check_cache(self, context, batch, self.key_value_heads, head, dtype)
+            return context.k, context.v, arange(context.time) < context.length[:, None]
+        context, real = self._sequences(self._checked_context(context, batch), lengths)
+        return *self._context_heads(context), real
+
+    def _queries(self, x: Tensor) -> Tensor:
+        bias, q = self.input.bias, x @ self.input.weight[:, : self.width]
+        return self._heads(q if bias is None else q + bias[: self.width])
+
+    def _context_heads(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        bias, z = self.input.bias, context @ self.input.weight[:, self.width :]
+        z = z if bias is None else z + bias[self.width :]
+        return self._heads(z[..., : self._narrow]), self._heads(z[..., self._narrow :])
 
     @property
     def _narrow(self) -> int:
@@ -302,6 +349,10 @@ class MultiHeadAttention(Module):
         if self.dropout is not None:
             parts.append(f"dropout={number(self.dropout.rate, 'rate')}")
         return constructor_form(type(self).__name__, parts)
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
 
 
 def _both(allowed: Tensor, mask: Tensor) -> Tensor:

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DataError, DtypeError, OptionError, ShapeError
 from chainrule.graph.functions import arange
 from chainrule.graph.ops.elementwise import cos, sin
 from chainrule.graph.ops.joining import concatenate, stack
+from chainrule.graph.spec import Shape
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+from chainrule.nn.checks import check_sizes, is_number
 
-__all__ = ["angles", "rotary", "rotate"]
+__all__ = ["angles", "check_base", "rotary", "rotate"]
 
 
 def angles(positions: ArrayLike, width: int, base: float = 10000.0) -> Tensor:
@@ -22,7 +24,7 @@ def angles(positions: ArrayLike, width: int, base: float = 10000.0) -> Tensor:
     positions
         Any shape.
     width
-        How many numbers are in pairs, an even number.
+        How many numbers are in pairs; of an odd number the last one stands alone.
     base
         The wavelengths go from 2π towards ``2π · base``.
 
@@ -30,6 +32,11 @@ def angles(positions: ArrayLike, width: int, base: float = 10000.0) -> Tensor:
     -------
     Tensor
         float64 ``(…, width / 2)``: in float32 the angles of late positions would lose digits.
+
+    Raises
+    ------
+    OptionError
+        If ``width`` is no integer from 1 on, or ``base`` not a number above 0.
 
     Examples
     --------
@@ -39,8 +46,16 @@ def angles(positions: ArrayLike, width: int, base: float = 10000.0) -> Tensor:
     [[0.]
      [3.]]
     """
+    check_sizes("angles(positions, width)", width)
+    check_base("angles", base)
     frequency = base ** (-np.arange(0, width, 2, dtype=np.float64) / width)
     return asarray(positions).astype(np.float64)[..., None] * frequency
+
+
+def check_base(who: str, base: Any) -> None:
+    """The base of wavelengths is a number above 0."""
+    if not is_number(base) or base <= 0:
+        raise OptionError("nn.base", who=who, got=repr(base))
 
 
 def rotary(
@@ -62,7 +77,7 @@ def rotary(
     x
         Queries or keys ``(…, T, d)``.
     positions
-        Integers that broadcast to ``(…, T)``; by default ``0 … T - 1``.
+        Numbers that broadcast to ``(…, T)``; by default ``0 … T - 1``.
     base
         Of the wavelengths.
     interleaved
@@ -79,7 +94,11 @@ def rotary(
     Raises
     ------
     OptionError
-        Unless an even number of numbers, at least 2, is turned.
+        Unless an even number of numbers, at least 2, is turned; or if ``base`` is not above 0.
+    DtypeError
+        If ``x`` is not of a floating type.
+    ShapeError, DataError
+        If the positions do not broadcast to ``(…, T)``, or are not finite.
 
     References
     ----------
@@ -96,14 +115,36 @@ def rotary(
      [0.5403 0.8415]]
     """
     x = asarray(x)
-    turned = x.shape[-1] * fraction if x.ndim >= 2 else 0
+    if not x.spec.is_float:
+        raise DtypeError("nn.rotary_type", got=x.dtype)
+    turned = x.shape[-1] * fraction if x.ndim >= 2 and is_number(fraction) else 0
     if turned < 2 or turned % 2 or not 0 < fraction <= 1:
-        raise OptionError("nn.rotary_width", shape=x.shape, fraction=fraction)
+        raise OptionError("nn.rotary_width", shape=x.shape, fraction=repr(fraction))
+    check_base("rotary", base)
     if positions is None:
         cosine, sine = _from_zero(x.shape[-2], int(turned), base, x.dtype)
     else:
-        cosine, sine = _turns(asarray(positions), int(turned), base, x.dtype)
+        places = _checked_positions(positions, x.shape[:-1])
+        cosine, sine = _turns(places, int(turned), base, x.dtype)
     return rotate(x, cosine, sine, interleaved)
+
+
+def _checked_positions(positions: ArrayLike, places: Shape) -> Tensor:
+    positions = asarray(positions)
+    if not _broadcasts(positions.shape, places):
+        raise ShapeError("nn.rotary_positions", wanted=places, got=positions.shape)
+    if not positions.is_symbolic:
+        numbers = positions.numpy()
+        wrong = numbers[~np.isfinite(numbers)]
+        if wrong.size:
+            raise DataError("nn.positions_finite", got=wrong[0])
+    return positions
+
+
+def _broadcasts(shape: Shape, wanted: Shape) -> bool:
+    """Whether a shape can be stretched to the wanted one."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(n in (1, m) for n, m in pairs)
 
 
 def _turns(
@@ -119,13 +160,13 @@ def _from_zero(time: int, width: int, base: float, dtype: np.dtype[Any]) -> tupl
     return _turns(arange(time), width, base, dtype)
 
 
-def rotate(x: ArrayLike, cosine: Tensor, sine: Tensor, interleaved: bool = False) -> Tensor:
+def rotate(x: ArrayLike, cosine: ArrayLike, sine: ArrayLike, interleaved: bool = False) -> Tensor:
     """Pairs of ``x`` ``(…, d)`` turned by angles ``(…, r / 2)``; numbers from ``r`` on stay.
 
     Raises
     ------
     ShapeError
-        If there are more angles than pairs.
+        If there are more angles than pairs, or they do not broadcast to ``x``.
 
     Examples
     --------
@@ -134,8 +175,10 @@ def rotate(x: ArrayLike, cosine: Tensor, sine: Tensor, interleaved: bool = False
     >>> rotate([1.0, 2.0, 5.0], cr.tensor([0.0]), cr.tensor([1.0]))
     Tensor f32[3] [-2.  1.  5.]
     """
-    x, pairs = asarray(x), cosine.shape[-1]
-    if 2 * pairs > x.shape[-1] or sine.shape != cosine.shape:
+    x, cosine, sine = asarray(x), asarray(cosine), asarray(sine)
+    pairs = cosine.shape[-1] if cosine.ndim else 0
+    fits = 0 < 2 * pairs <= (x.shape[-1] if x.ndim else 0) and sine.shape == cosine.shape
+    if not fits or not _broadcasts(cosine.shape[:-1], x.shape[:-1]):
         raise ShapeError("nn.rotate", x=x.shape, cosine=cosine.shape, sine=sine.shape)
     turned, rest = x[..., : 2 * pairs], x[..., 2 * pairs :]
     if interleaved:

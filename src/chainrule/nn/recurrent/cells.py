@@ -23,9 +23,10 @@ from chainrule.graph.ops.movement import broadcast_to
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import Activation
 from chainrule.nn.activations import activation as activation_named
-from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
+from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows, is_number
 from chainrule.nn.init import Initializer, initializer
 from chainrule.nn.module import Module
+from chainrule.nn.recurrent.options import check_options
 from chainrule.nn.text import constructor_form, short
 from chainrule.trees import tree_leaves
 
@@ -87,8 +88,10 @@ class Cell(Module):
         recurrent_init: str | Initializer = "orthogonal",
         rng: Any = None,
         dtype: Any = np.float32,
+        **unknown: Any,
     ) -> None:
         who = f"{type(self).__name__}({inputs}, {units})"
+        check_options(who, unknown, type(self).__init__, Cell.__init__)
         check_sizes(who, inputs, units)
         dtype, generator = checked_dtype(who, dtype), np.random.default_rng(rng)
 
@@ -136,8 +139,8 @@ class Cell(Module):
         raise NotImplementedError
 
     def initial(self, batch: int) -> Any:
-        """The state before the first step: zeros."""
-        return self._zeros((batch,))
+        """The state before the first step of so many sequences: zeros."""
+        return self._zeros((self._checked_batch(batch),))
 
     def output(self, state: Any) -> Tensor:
         """What the cell puts out when it is in this state: ``h``."""
@@ -157,6 +160,12 @@ class Cell(Module):
             expected, got = ", ".join(names), ", ".join(map(repr, specs))
             raise ShapeError("nn.cell_state", who=self, names=expected, wanted=wanted, got=got)
         return leaves
+
+    def _checked_batch(self, batch: int) -> int:
+        integer = isinstance(batch, (int, np.integer)) and not isinstance(batch, bool)
+        if not integer or batch < 0:
+            raise OptionError("nn.batch", who=self, got=repr(batch))
+        return int(batch)
 
     def _zeros(self, rows: Sequence[int]) -> Tensor:
         # Made from a weight, so that a graph holds one zero and not an array of them.
@@ -205,7 +214,7 @@ class RNNCell(Cell):
     ShapeError
         If ``x`` or the state does not fit.
     OptionError
-        If a size is below 1, or a name is unknown.
+        If a size is below 1, or there is no such option or name.
 
     References
     ----------
@@ -287,7 +296,7 @@ class LSTMCell(Cell):
     ShapeError
         If ``x`` or the state does not fit.
     OptionError
-        If a size is below 1, or a name is unknown.
+        If a size is below 1, or there is no such option or name.
 
     References
     ----------
@@ -318,6 +327,9 @@ class LSTMCell(Cell):
         **common: Any,
     ) -> None:
         super().__init__(inputs, units, **common)
+        if not is_number(forget_bias):
+            who = f"LSTMCell({inputs}, {units})"
+            raise OptionError("nn.forget_bias", who=who, got=repr(forget_bias))
         if self.bias is not None:
             starts = np.repeat([0.0, forget_bias, 0.0, 0.0], units)
             self.bias = asarray(starts, self.bias.dtype)
@@ -340,8 +352,9 @@ class LSTMCell(Cell):
         return {"input": i, "forget": f, "candidate": g, "output": sigmoid(o)}
 
     def initial(self, batch: int) -> LSTMState:
-        """The state before the first step: zeros."""
-        return LSTMState(self._zeros((batch,)), self._zeros((batch,)))
+        """The state before the first step of so many sequences: zeros."""
+        rows = (self._checked_batch(batch),)
+        return LSTMState(self._zeros(rows), self._zeros(rows))
 
     def output(self, state: LSTMState) -> Tensor:
         """What the cell puts out when it is in this state: ``h``."""
@@ -387,7 +400,7 @@ class GRUCell(Cell):
     ShapeError
         If ``x`` or the state does not fit.
     OptionError
-        If a size is below 1, or a name is unknown.
+        If a size is below 1, or there is no such option or name.
 
     References
     ----------

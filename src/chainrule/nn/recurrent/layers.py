@@ -20,14 +20,15 @@ from chainrule.graph.loops import scan
 from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.joining import concatenate
 from chainrule.graph.ops.movement import swapaxes
-from chainrule.graph.tensor import ArrayLike, Tensor
+from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import adapted, check_sizes, checked_rows
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.module import Module
 from chainrule.nn.recurrent.cells import Cell, GRUCell, LSTMCell, RNNCell
 from chainrule.nn.recurrent.lengths import checked_lengths, length_mask
+from chainrule.nn.recurrent.options import check_options
 from chainrule.nn.text import constructor_form, number
-from chainrule.trees import tree_map
+from chainrule.trees import tree_leaves, tree_map
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 
@@ -68,7 +69,7 @@ class Recurrent(Module):
     Raises
     ------
     OptionError
-        If a size is below 1, or there is dropout in one layer.
+        If a size is below 1, there is dropout in one layer, or there is no such option.
     """
 
     cell: ClassVar[type[Cell]]
@@ -94,7 +95,9 @@ class Recurrent(Module):
     ) -> None:
         who = f"{type(self).__name__}({inputs}, {units}, layers={layers})"
         check_sizes(who, inputs, units, layers, *_given(truncate), *_given(recompute))
-        if dropout and layers == 1:
+        check_options(who, options, Recurrent.__init__, self.cell.__init__, Cell.__init__)
+        between = Dropout(dropout) if dropout else None
+        if between is not None and layers == 1:
             raise OptionError("nn.between_layers", who=who, got=dropout)
         directions, generator = 2 if bidirectional else 1, np.random.default_rng(rng)
         sizes = [inputs, *[directions * units] * (layers - 1)]
@@ -104,7 +107,7 @@ class Recurrent(Module):
             for _ in range(directions)
         )
         self.bidirectional = bool(bidirectional)
-        self.dropout = Dropout(dropout) if dropout else None
+        self.dropout = between
         self.truncate, self.recompute = truncate, recompute
 
     @property
@@ -194,6 +197,11 @@ class Recurrent(Module):
             ``(batch, directions · units)``: forward's output after the end of a sequence, and
             beside it backward's after its beginning, so each has seen the whole sequence.
 
+        Raises
+        ------
+        ShapeError
+            If these are not the states of this layer's cells.
+
         Examples
         --------
         >>> import chainrule as cr
@@ -203,9 +211,12 @@ class Recurrent(Module):
         >>> layer.last(states).shape
         (2, 8)
         """
-        top = zip(self.cells, states, strict=True)
-        parts = [cell.output(state) for cell, state in list(top)[-self.directions :]]
-        return _joined(parts)
+        if type(states) not in (tuple, list) or len(states) != len(self.cells):
+            kind = type(states).__name__
+            got = f"len({kind}) == {len(states)}" if type(states) in (tuple, list) else kind
+            raise ShapeError("nn.last_states", who=self, wanted=len(self.cells), got=got)
+        top = list(zip(self.cells, states, strict=True))[-self.directions :]
+        return _joined([cell.output(cell.checked_state(s, _rows(s))) for cell, s in top])
 
     # ------------------------------------------------------------------ walking
     def _walk(
@@ -267,8 +278,10 @@ class Recurrent(Module):
     def _checked(self, x: ArrayLike) -> Tensor:
         """``x`` as ``(batch, time, inputs)``; raises if it is not."""
         x = adapted(x, self.cells[0].weight.dtype)
-        if x.ndim != 3 or x.shape[1] == 0:
+        middle = x.ndim == 3 and x.shape[1] == self.inputs != x.shape[2]
+        if x.ndim != 3 or x.shape[1] == 0 or middle:
             mend = " " + words.text("nn.one_sequence") if x.ndim == 2 else ""
+            mend = " " + words.text("nn.features_last") if middle else mend
             raise ShapeError("nn.sequences", who=self, inputs=self.inputs, got=x.shape, mend=mend)
         return checked_rows(self, x, self.cells[0].weight)
 
@@ -304,6 +317,12 @@ class Recurrent(Module):
             if getattr(self, name) is not None:
                 parts.append(f"{name}={getattr(self, name)}")
         return constructor_form(type(self).__name__, [*parts, *self.cells[0].options()])
+
+
+def _rows(state: Any) -> Sequence[int]:
+    """For how many rows a state seems to be."""
+    leaves = tree_leaves(state)
+    return asarray(leaves[0]).shape[:-1] if leaves else ()
 
 
 def _given(size: int | None) -> list[int]:

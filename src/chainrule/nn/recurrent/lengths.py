@@ -1,14 +1,16 @@
 """Sequences of different length in one array: padded at the end, with their lengths beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule import words
 from chainrule.errors import DataError, DtypeError, ShapeError
 from chainrule.graph.functions import arange
 from chainrule.graph.ops.elementwise import less
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+from chainrule.nn.checks import check_sizes
 
 __all__ = ["checked_lengths", "length_mask", "pad_sequences"]
 
@@ -35,6 +37,8 @@ def length_mask(lengths: ArrayLike, time: int) -> Tensor:
     DataError
         If a length is below 1 or above ``time``. Lengths that are symbolic are not looked at: then
         one below 1 stands for a sequence without steps, one above ``time`` for a full one.
+    OptionError
+        If ``time`` is no integer from 1 on.
 
     Examples
     --------
@@ -44,8 +48,9 @@ def length_mask(lengths: ArrayLike, time: int) -> Tensor:
     [[ True  True  True]
      [ True False False]]
     """
-    lengths = asarray(lengths)
-    lengths = checked_lengths("length_mask(lengths, time)", lengths, lengths.shape[:1], time)
+    who, lengths = "length_mask(lengths, time)", asarray(lengths)
+    check_sizes(who, time)
+    lengths = checked_lengths(who, lengths, lengths.shape[:1], time)
     return less(arange(time), lengths[:, None])
 
 
@@ -53,10 +58,13 @@ def checked_lengths(who: object, lengths: ArrayLike, rows: Sequence[int], time: 
     """The lengths of a batch as a tensor; raises if they are not integers from 1 to ``time``."""
     lengths = asarray(lengths)
     if lengths.dtype.kind not in "iu":
-        raise DtypeError("nn.lengths_type", who=who, got=lengths.dtype)
+        is_mask = lengths.dtype.kind == "b"
+        mend = words.text("nn.count_mask") if is_mask else words.text("nn.whole_lengths")
+        raise DtypeError("nn.lengths_type", who=who, got=lengths.dtype, mend=mend)
     if lengths.ndim != 1 or lengths.shape != tuple(rows):
         wanted = f"({rows[0]},)" if rows else "(batch,)"
-        raise ShapeError("nn.lengths_shape", who=who, wanted=wanted, got=lengths.shape)
+        mend = " " + words.text("nn.time_second") if lengths.shape == (time,) else ""
+        raise ShapeError("nn.lengths_shape", who=who, wanted=wanted, got=lengths.shape, mend=mend)
     if not lengths.is_symbolic:
         wrong = [n for n in lengths.tolist() if not 1 <= n <= time]
         if wrong:
@@ -87,7 +95,7 @@ def pad_sequences(
     Raises
     ------
     DataError
-        If there is no sequence, or one without a step.
+        If there is no sequence, or one without a step; or if the number type cannot hold ``value``.
     ShapeError
         If the sequences differ in another axis than the first.
 
@@ -99,14 +107,31 @@ def pad_sequences(
     [[1. 2. 3.]
      [4. 0. 0.]], Tensor i64[2] [3 1])
     """
+    if not isinstance(sequences, Iterable):
+        raise DataError("nn.no_steps", got=repr(sequences))
     arrays = [asarray(sequence, dtype).numpy() for sequence in sequences]
     shapes = [array.shape for array in arrays]
     if not arrays or any(shape[:1] in ((), (0,)) for shape in shapes):
         raise DataError("nn.no_steps", got=shapes or "[]")
     if len({shape[1:] for shape in shapes}) > 1:
         raise ShapeError("nn.steps_differ", got=sorted({shape[1:] for shape in shapes}))
+    common = np.result_type(*arrays)
+    if not _holds(common, value):
+        raise DataError("nn.pad_value", dtype=common, got=repr(value))
     lengths = np.array([len(array) for array in arrays])
-    padded = np.full((len(arrays), lengths.max(), *shapes[0][1:]), value, np.result_type(*arrays))
+    padded = np.full((len(arrays), lengths.max(), *shapes[0][1:]), value, common)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return asarray(padded), asarray(lengths)
+
+
+def _holds(dtype: np.dtype[Any], value: Any) -> bool:
+    """Whether a number type holds a number as it is, but for rounding to a float."""
+    if not isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
+        return False
+    if dtype.kind == "f":
+        return True
+    if dtype.kind == "b":
+        return value in (0, 1)
+    bounds = np.iinfo(dtype)
+    return bool(bounds.min <= value <= bounds.max and value == int(value))

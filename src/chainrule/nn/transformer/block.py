@@ -146,7 +146,7 @@ class TransformerBlock(Module):
     def __call__(
         self,
         x: ArrayLike,
-        context: ArrayLike | None = None,
+        context: ArrayLike | Cache | None = None,
         *,
         lengths: ArrayLike | None = None,
         context_lengths: ArrayLike | None = None,
@@ -161,7 +161,8 @@ class TransformerBlock(Module):
         x
             ``(batch, T, width)``.
         context
-            ``(batch, S, width)``, if there is a cross-attention.
+            ``(batch, S, width)``, if there is a cross-attention; or the keys and values that this
+            layer looks at there (:meth:`MultiHeadAttention.keys_and_values`).
         lengths, context_lengths
             Integers ``(batch,)``: how many places are real. At padded ones the output is some
             finite number, whatever stands there in ``x``, and nobody has looked at them.

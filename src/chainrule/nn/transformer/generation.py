@@ -1,12 +1,13 @@
-"""Writing on: a language model continues a prompt, one symbol at a time.
+"""Writing on: a model continues a prompt, one symbol at a time, if need be by a source.
 
-All of it is one compiled function. The prompt goes through the model at once and fills a cache of
+All of it is one compiled function. A source is read once, by the encoder, and so are its keys and
+values for the decoder. The prompt goes through the model at once and fills a cache of
 keys and values; then a loop, one step for each symbol, goes on until there are enough or all
 sequences have ended. Weights and options are inputs of that function: models of the same shape
 share its code, and another temperature compiles nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -24,10 +25,12 @@ from chainrule.graph.ops.reductions import argmax, argsort, cumsum, max, sum
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import softmax
 from chainrule.nn.attention import Cache
-from chainrule.nn.checks import check_sizes
+from chainrule.nn.checks import check_sizes, is_number
 from chainrule.nn.embedding import checked_ids
-from chainrule.nn.recurrent.lengths import pad_sequences
+from chainrule.nn.recurrent.lengths import checked_lengths, pad_sequences
 from chainrule.nn.transformer.language_model import LanguageModel
+from chainrule.nn.transformer.positions import PositionTable
+from chainrule.nn.transformer.seq2seq import Seq2Seq
 
 __all__ = ["generate", "next_probabilities"]
 
@@ -36,10 +39,12 @@ SMALLEST_PROMPT, SMALLEST_CACHE = 8, 32
 
 
 def generate(
-    model: LanguageModel,
+    model: LanguageModel | Seq2Seq,
     prompt: Any,
     steps: int,
     *,
+    source: Any = None,
+    source_lengths: ArrayLike | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -53,12 +58,17 @@ def generate(
     Parameters
     ----------
     model
-        The language model.
+        The language model, or the sequence-to-sequence model.
     prompt
         Ids ``(time,)``; or a batch of them, ``(batch, time)`` or a list of sequences that may be of
         different length. Each has one symbol at least.
     steps
         How many symbols to draw.
+    source
+        What a :class:`Seq2Seq` reads, as for ``prompt``: a source for every prompt. One prompt goes
+        with all sources, and one source with all prompts.
+    source_lengths
+        Integers ``(batch,)``, if ``source`` is an array with padding: how many places are real.
     temperature
         Logits are divided by it: below 1 likely symbols become more likely, above 1 less.
     top_k
@@ -79,18 +89,19 @@ def generate(
     Returns
     -------
     Tensor
-        The new ids (int64), without the prompt: ``(n,)`` for one prompt, ``(batch, n)`` for
-        several, with ``n = steps``, or less if all sequences have ended. After the end of a
-        sequence its stop symbol is repeated.
+        The new ids (int64), without the prompt: ``(n,)`` for one prompt (and one source),
+        ``(batch, n)`` for several, with ``n = steps``, or less if all sequences have ended. After
+        the end of a sequence its stop symbol is repeated.
 
     Raises
     ------
     ShapeError
-        If prompt and steps together are longer than the model's table of positions.
+        If prompt and steps together are longer than the model's table of positions, or if there
+        is not a source for every prompt.
     DataError
         If an id is out of range, or the model's logits are not finite.
     OptionError
-        If an option is out of range.
+        If an option is out of range, or a source is given or missing.
 
     References
     ----------
@@ -105,23 +116,33 @@ def generate(
     (5,)
     >>> nn.generate(model, [[1, 2, 3], [4]], 5, greedy=True).shape
     (2, 5)
+    >>> model = nn.Seq2Seq(11, 16, 2, 1, time=8, rng=0)
+    >>> nn.generate(model, [10], 4, source=[[1, 2, 3], [4]], greedy=True).shape
+    (2, 4)
     """
     check_sizes("generate(model, prompt, steps)", steps)
     checked_engine(engine)
+    _check_model(model, source, source_lengths)
     ids, lengths, single = _prompts(prompt)
     checked_ids(model.embedding, ids, model.symbols)
     needed = ids.shape[1] + steps
-    _check_time(model, needed)
+    _check_time(model.position_table, needed)
+    read: _Source | None = None
+    if isinstance(model, Seq2Seq):
+        read, one = _source(model, source, source_lengths)
+        ids, lengths, *pair = _paired(ids, lengths, *read)
+        read, single = _Source(*pair), single and one
     choice = _choice(model.symbols, temperature, top_k, top_p)
-    stops = [] if stop is None else [stop] if isinstance(stop, int) else list(stop)
+    stops = _stops(stop, model.symbols)
     task = _Task(
-        _padded(ids, _room(model, ids.shape[1], SMALLEST_PROMPT)),
+        _padded(ids, _room(model.position_table, ids.shape[1], SMALLEST_PROMPT)),
         lengths,
+        read,
         asarray(np.int64(steps)),
         asarray(np.isin(np.arange(model.symbols), stops)),
     )
     key = keys.key(int(np.random.default_rng(rng).integers(2**63)))
-    nothing = _nothing(len(ids), _room(model, needed, SMALLEST_CACHE), key)
+    nothing = _nothing(len(ids), _room(model.position_table, needed, SMALLEST_CACHE), key)
     arguments = model, task, None if greedy else choice, nothing
     written = _compiled(_engine(engine, steps, arguments))(*arguments)
     if not written.finite.item():
@@ -131,11 +152,19 @@ def generate(
 
 
 # ---------------------------------------------------------------------- the compiled function
+class _Source(NamedTuple):
+    """What to read, ``(batch, time)``, and how many places are real."""
+
+    ids: Tensor
+    lengths: Tensor
+
+
 class _Task(NamedTuple):
     """What to write: prompts ``(batch, time)``, how many symbols, which ones end a sequence."""
 
     ids: Tensor
     lengths: Tensor
+    source: _Source | None
     steps: Tensor
     stops: Tensor
 
@@ -167,10 +196,11 @@ def _nothing(batch: int, room: int, key: Tensor) -> _Written:
 
 
 def _continued(
-    model: LanguageModel, task: _Task, choice: _Choice | None, nothing: _Written
+    model: LanguageModel | Seq2Seq, task: _Task, choice: _Choice | None, nothing: _Written
 ) -> _Written:
     """Prompts written on."""
     batch, room = nothing.new.shape
+    write = _writer(model, task.source)
 
     def grown(written: _Written, logits: Tensor) -> _Written:
         key, now = keys.split(written.key)
@@ -191,13 +221,21 @@ def _continued(
 
     def step(state: tuple[_Written, tuple[Cache, ...]]) -> tuple[_Written, tuple[Cache, ...]]:
         written, cache = state
-        logits, cache = model(written.symbols[:, None], cache=cache)
+        logits, cache = write(written.symbols[:, None], None, cache)
         return grown(written, logits[:, 0]), cache
 
-    everywhere, cache = model(task.ids, task.lengths, cache=model.cache(batch, room))
+    everywhere, cache = write(task.ids, task.lengths, model.cache(batch, room))
     logits = take_along_axis(everywhere, task.lengths[:, None, None] - 1, axis=1)[:, 0]
     written: _Written = while_loop(goes_on, step, (grown(nothing, logits), cache))[0]
     return written
+
+
+def _writer(model: LanguageModel | Seq2Seq, source: _Source | None) -> Callable[..., Any]:
+    """From ids, lengths and a cache to logits and the cache with these ids."""
+    if isinstance(model, LanguageModel):
+        return lambda ids, lengths, cache: model(ids, lengths, cache=cache)
+    context = model.read(*source) if source is not None else ()
+    return lambda ids, lengths, cache: model(context, ids, None, lengths, cache=cache)
 
 
 @cache
@@ -228,10 +266,40 @@ def _step_of(graph: Graph) -> Graph:
     return step
 
 
-# ---------------------------------------------------------------------- prompts
-def _room(model: LanguageModel, needed: int, smallest: int) -> int:
+# ---------------------------------------------------------------------- prompts and sources
+def _check_model(model: Any, source: Any, lengths: ArrayLike | None) -> None:
+    if not isinstance(model, (LanguageModel, Seq2Seq)):
+        raise OptionError("nn.writer", got=model)
+    reads = isinstance(model, Seq2Seq)
+    if reads == (source is None) or (lengths is not None and not reads):
+        call = "generate(model, prompt, steps" + (", source=...)" if reads else ")")
+        raise OptionError("nn.source", who=model, kind=type(model).__name__, call=call)
+
+
+def _source(model: Seq2Seq, source: Any, lengths: ArrayLike | None) -> tuple[_Source, bool]:
+    """A batch of sources, and whether there is one alone."""
+    ids, found, single = _prompts(source)
+    if lengths is not None:
+        found = checked_lengths(model, lengths, ids.shape[:1], ids.shape[1])
+    table, embedding, time = model.source_position_table, model.source_embedding, ids.shape[1]
+    _check_time(table, time)
+    real = np.arange(time) < found.numpy()[:, None]
+    ids = checked_ids(embedding, np.where(real, ids.numpy(), 0), embedding.count)
+    return _Source(_padded(ids, _room(table, time, SMALLEST_PROMPT)), found), single
+
+
+def _paired(*tensors: Tensor) -> list[Tensor]:
+    """Ids and lengths of prompts and of sources, with one of a kind repeated for all others."""
+    prompts, sources = len(tensors[0]), len(tensors[-1])
+    if prompts != sources and 1 not in (prompts, sources):
+        raise ShapeError("nn.sources", prompts=prompts, sources=sources)
+    batch = sources if prompts == 1 else prompts
+    return [asarray(np.repeat(x.numpy(), batch // len(x), axis=0)) for x in tensors]
+
+
+def _room(table: PositionTable | None, needed: int, smallest: int) -> int:
     """At least so many places, and no more than the model has positions."""
-    room, table = smallest, model.position_table
+    room = smallest
     while room < needed:
         room *= 2
     return room if table is None else min(room, table.time)
@@ -254,8 +322,7 @@ def _prompts(prompt: Any) -> tuple[Tensor, Tensor, bool]:
     return ids, asarray(np.full(ids.shape[0], ids.shape[1])), single
 
 
-def _check_time(model: LanguageModel, time: int) -> None:
-    table = model.position_table
+def _check_time(table: PositionTable | None, time: int) -> None:
     if table is not None and time > table.time:
         raise ShapeError("nn.beyond_table", who=table, time=table.time, got=time)
 
@@ -332,10 +399,20 @@ def next_probabilities(
     return softmax(_scores(asarray(z), choice)).numpy()
 
 
+def _stops(stop: int | Collection[int] | None, symbols: int) -> np.ndarray:
+    """Which symbols end a sequence, as ids."""
+    several = isinstance(stop, Collection) and not isinstance(stop, str)
+    found = [] if stop is None else list(stop) if several else [stop]
+    fits = [is_number(one) and one == int(one) and 0 <= one < symbols for one in found]
+    if False in fits:
+        raise OptionError("nn.stop", symbols=symbols, got=found[fits.index(False)])
+    return np.array(found, np.int64)
+
+
 def _check_options(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if not 0 < temperature < np.inf:
+    if not (is_number(temperature) and temperature > 0):
         raise OptionError("nn.temperature", got=temperature)
-    if top_k is not None and (isinstance(top_k, bool) or top_k != int(top_k) or top_k < 1):
+    if top_k is not None and not (is_number(top_k) and top_k >= 1 and top_k == int(top_k)):
         raise OptionError("nn.top_k", got=top_k)
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
         raise OptionError("nn.top_p", got=top_p)

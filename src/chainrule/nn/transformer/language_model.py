@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import words
-from chainrule.errors import OptionError, ShapeError, suggest
-from chainrule.graph.functions import arange
+from chainrule.errors import ShapeError
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import Activation
 from chainrule.nn.attention import Cache
@@ -20,11 +19,9 @@ from chainrule.nn.normalization import LayerNorm, RMSNorm
 from chainrule.nn.text import constructor_form
 from chainrule.nn.transformer.block import TransformerBlock, normalization
 from chainrule.nn.transformer.parts import keys_for, normal
-from chainrule.nn.transformer.positions import PositionTable, sinusoidal_positions
+from chainrule.nn.transformer.positions import PositionTable, check_positions, with_positions
 
-__all__ = ["LanguageModel"]
-
-POSITIONS = ("learned", "sinusoidal", "rotary", "none")
+__all__ = ["LanguageModel", "rows_of_ids"]
 
 
 class LanguageModel(Module):
@@ -133,9 +130,7 @@ class LanguageModel(Module):
     ) -> None:
         who = f"LanguageModel({symbols}, {width}, {heads}, {blocks}, time={time})"
         check_sizes(who, symbols, width, heads, blocks, time)
-        if positions not in POSITIONS:
-            hint, known = suggest(str(positions), POSITIONS), ", ".join(POSITIONS)
-            raise OptionError("nn.positions", who=who, got=positions, hint=hint, known=known)
+        check_positions(who, positions)
         generator, draw = np.random.default_rng(rng), normal(0.02)
         common: dict[str, Any] = {"init": draw, "rng": generator, "dtype": dtype}
         self.embedding = Embedding(symbols, width, **common)
@@ -233,20 +228,11 @@ class LanguageModel(Module):
 
     def _embedded(self, ids: ArrayLike, cache: tuple[Cache, ...] | None) -> Tensor:
         """Vectors of symbols, with their positions added if they are vectors too."""
-        ids = asarray(ids)
-        if ids.ndim != 2 or ids.shape[1] < 1:
-            mend = " " + words.text("nn.one_row_of_ids") if ids.ndim == 1 else ""
-            raise ShapeError("nn.ids_shape", who=self, got=ids.shape, mend=mend)
+        ids = rows_of_ids(self, ids)
         if cache is not None and (len(cache), cache[0].k.shape[0]) != (len(self.blocks), len(ids)):
             raise ShapeError("nn.caches", who=self, blocks=len(self.blocks), batch=len(ids))
-        x, time = self.embedding(ids), ids.shape[1]
-        places = None if cache is None else cache[0].places(time)
-        if self.position_table is not None:
-            return self.position_table(x, places)
-        if self.positions == "sinusoidal":
-            places = arange(time) if places is None else places
-            return x + sinusoidal_positions(places, x.shape[-1], dtype=x.dtype)
-        return x
+        places = None if cache is None else cache[0].places(ids.shape[1])
+        return with_positions(self.embedding(ids), self.positions, self.position_table, places)
 
     def __repr__(self) -> str:
         first = self.blocks[0]
@@ -259,3 +245,12 @@ class LanguageModel(Module):
         hidden = ("causal=True", "rotary=True")
         parts += [option for option in first.options() if option not in hidden]
         return constructor_form(type(self).__name__, parts)
+
+
+def rows_of_ids(who: object, ids: ArrayLike) -> Tensor:
+    """Ids as a tensor; raises unless they are ``(batch, time)``."""
+    ids = asarray(ids)
+    if ids.ndim != 2 or ids.shape[1] < 1:
+        mend = " " + words.text("nn.one_row_of_ids") if ids.ndim == 1 else ""
+        raise ShapeError("nn.ids_shape", who=who, got=ids.shape, mend=mend)
+    return ids

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError, DtypeError, ShapeError
+from chainrule.errors import DataError, DtypeError, OptionError, ShapeError, suggest
 from chainrule.graph.functions import arange, take
 from chainrule.graph.ops.elementwise import cos, sin
 from chainrule.graph.ops.joining import stack
@@ -15,7 +15,10 @@ from chainrule.nn.init import Initializer, initializer
 from chainrule.nn.module import Module
 from chainrule.nn.transformer.parts import normal
 
-__all__ = ["PositionTable", "sinusoidal_positions"]
+__all__ = ["PositionTable", "check_positions", "sinusoidal_positions", "with_positions"]
+
+#: How a model may tell positions apart.
+POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 
 NORMAL = normal(0.02)
 
@@ -158,3 +161,30 @@ class PositionTable(Module):
         if not hasattr(self.weight, "shape"):
             return super().__repr__()  # the weights were mapped to something else
         return f"{type(self).__name__}({self.time}, {self.width})"
+
+
+def check_positions(who: object, positions: str) -> None:
+    """Raise unless positions have a known name."""
+    if positions not in POSITIONS:
+        hint, known = suggest(str(positions), POSITIONS), ", ".join(POSITIONS)
+        raise OptionError("nn.positions", who=who, got=positions, hint=hint, known=known)
+
+
+def with_positions(
+    x: Tensor, positions: str, table: PositionTable | None, places: Tensor | None = None
+) -> Tensor:
+    """Vectors with those of their places added, if positions are vectors, too.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from chainrule.nn.transformer.positions import with_positions
+    >>> with_positions(cr.zeros((1, 2, 2)), "sinusoidal", None).tolist()[0][0]
+    [0.0, 1.0]
+    """
+    if table is not None:
+        return table(x, places)
+    if positions == "sinusoidal":
+        places = arange(x.shape[-2]) if places is None else places
+        return x + sinusoidal_positions(places, x.shape[-1], dtype=x.dtype)
+    return x

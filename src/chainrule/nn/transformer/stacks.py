@@ -1,10 +1,13 @@
 """Stacks of blocks: encoder, decoder, and both together."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from chainrule.graph.tensor import ArrayLike, Tensor
+from chainrule.errors import ShapeError
+from chainrule.graph.tensor import ArrayLike, Tensor, asarray
+from chainrule.nn.attention import Cache
 from chainrule.nn.checks import check_sizes
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import LayerNorm, RMSNorm
@@ -12,7 +15,7 @@ from chainrule.nn.text import constructor_form
 from chainrule.nn.transformer.block import TransformerBlock, normalization, without_padding
 from chainrule.nn.transformer.parts import keys_for
 
-__all__ = ["Decoder", "Encoder", "Transformer"]
+__all__ = ["Decoder", "Encoder", "Transformer", "was_read"]
 
 
 class _Stack(Module):
@@ -40,11 +43,26 @@ class _Stack(Module):
         kind, dtype = options.get("norm", "layer"), options.get("dtype", np.float32)
         self.norm = normalization(kind, width, dtype) if wanted else None
 
-    def _walk(self, x: ArrayLike, context: Any, lengths: Any, key: Any, **options: Any) -> Tensor:
+    def _walk(
+        self,
+        x: ArrayLike,
+        contexts: Sequence[Any],
+        lengths: Any,
+        cache: tuple[Cache, ...] | None,
+        key: Any,
+        **options: Any,
+    ) -> Any:
+        keys = keys_for(key, len(self.blocks))
         y: Any = x
-        for block, block_key in zip(self.blocks, keys_for(key, len(self.blocks)), strict=True):
-            y = block(y, context, lengths=lengths, key=block_key, **options)
-        return without_padding(self, y if self.norm is None else self.norm(y), lengths)
+        grown = []
+        for i, block in enumerate(self.blocks):
+            own = None if cache is None else cache[i]
+            y = block(y, contexts[i], lengths=lengths, cache=own, key=keys[i], **options)
+            if cache is not None:
+                y, filled = y
+                grown.append(filled)
+        y = without_padding(self, y if self.norm is None else self.norm(y), lengths)
+        return y if cache is None else (y, tuple(grown))
 
     def __repr__(self) -> str:
         first = self.blocks[0]
@@ -125,7 +143,8 @@ class Encoder(_Stack):
         Tensor
             ``(batch, time, width)``.
         """
-        return self._walk(x, None, lengths, key, mask=mask)
+        y: Tensor = self._walk(x, [None] * len(self.blocks), lengths, None, key, mask=mask)
+        return y
 
 
 class Decoder(_Stack):
@@ -148,43 +167,84 @@ class Decoder(_Stack):
     def __init__(self, width: int, heads: int, blocks: int, **options: Any) -> None:
         super().__init__(width, heads, blocks, **{"causal": True, **options}, cross=True)
 
+    def cache(self, batch: int, time: int) -> tuple[Cache, ...]:
+        """An empty cache for ``batch`` sequences of at most ``time`` places."""
+        return tuple(block.attention.cache(batch, time) for block in self.blocks)
+
+    def read(self, context: ArrayLike, lengths: ArrayLike | None = None) -> tuple[Cache, ...]:
+        """What each block looks at in a context, computed once for many calls.
+
+        Parameters
+        ----------
+        context
+            ``(batch, S, width)``.
+        lengths
+            Integers ``(batch,)``: how many places are real; by default all.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> from chainrule import nn
+        >>> layer = nn.Decoder(8, 2, 3, rng=0)
+        >>> context = layer.read(cr.ones((2, 7, 8)), [7, 4])
+        >>> y, cache = layer(cr.ones((2, 5, 8)), context, cache=layer.cache(2, 10))
+        >>> y, cache = layer(cr.ones((2, 1, 8)), context, cache=cache)
+        >>> y.shape, cache[0].length.tolist()
+        ((2, 1, 8), [6, 6])
+        """
+        layers = [block.cross_attention for block in self.blocks]
+        return tuple(
+            layer.keys_and_values(context, lengths) for layer in layers if layer is not None
+        )
+
     def __call__(
         self,
         x: ArrayLike,
-        context: ArrayLike,
+        context: ArrayLike | tuple[Cache, ...],
         lengths: ArrayLike | None = None,
         context_lengths: ArrayLike | None = None,
         *,
         mask: ArrayLike | None = None,
+        cache: tuple[Cache, ...] | None = None,
         key: Tensor | None = None,
-    ) -> Tensor:
+    ) -> Any:
         """What the last block puts out.
 
         Parameters
         ----------
-        x, context
-            ``(batch, T, width)`` and ``(batch, S, width)``.
+        x
+            ``(batch, T, width)``.
+        context
+            ``(batch, S, width)``, or what :meth:`read` gave for it.
         lengths, context_lengths
             Integers ``(batch,)``: how many places of ``x`` and of the context are real; by default
             all. The others are not looked at, and the output is 0 there.
         mask
             For the attention within ``x``; see :func:`chainrule.nn.attention`.
+        cache
+            Of the places before those of ``x`` (:meth:`cache`).
         key
             For dropout; without one there is none.
 
         Returns
         -------
-        Tensor
-            ``(batch, T, width)``.
+        Tensor or (Tensor, tuple of Cache)
+            ``(batch, T, width)``; and the cache with these places, if one was given.
         """
+        blocks, batch = len(self.blocks), len(asarray(x))
+        contexts = context if was_read(context) else (context,) * blocks
+        for given in (cache, contexts if was_read(contexts) else None):
+            if given is not None and (len(given), given[0].k.shape[0]) != (blocks, batch):
+                raise ShapeError("nn.caches", who=self, blocks=blocks, batch=batch)
         options = {"mask": mask, "context_lengths": context_lengths}
-        return self._walk(x, context, lengths, key, **options)
+        return self._walk(x, contexts, lengths, cache, key, **options)
 
 
 class Transformer(Module):
     """Encoder and decoder: a sequence is read as a whole, another one is written step by step.
 
-    Works on vectors: embeddings and positions come before, a linear layer to logits after.
+    Works on vectors: embeddings and positions come before, a linear layer to logits after
+    (:class:`Seq2Seq` has them).
 
     Parameters
     ----------
@@ -260,4 +320,10 @@ class Transformer(Module):
         """
         reading, writing = keys_for(key, 2)
         context = self.encoder(source, source_lengths, key=reading)
-        return self.decoder(target, context, target_lengths, source_lengths, key=writing)
+        y: Tensor = self.decoder(target, context, target_lengths, source_lengths, key=writing)
+        return y
+
+
+def was_read(context: Any) -> TypeGuard[tuple[Cache, ...]]:
+    """Whether this is what a decoder looks at in a context (:meth:`Decoder.read`)."""
+    return isinstance(context, tuple) and all(isinstance(part, Cache) for part in context)
