@@ -401,8 +401,9 @@ def next_probabilities(
 
 def _stops(stop: int | Collection[int] | None, symbols: int) -> np.ndarray:
     """Which symbols end a sequence, as ids."""
-    several = isinstance(stop, Collection) and not isinstance(stop, str)
-    found = [] if stop is None else list(stop) if several else [stop]
+    found: list[Any] = [] if stop is None else [stop]
+    if isinstance(stop, Collection) and not isinstance(stop, str):
+        found = list(stop)
     fits = [is_number(one) and one == int(one) and 0 <= one < symbols for one in found]
     if False in fits:
         raise OptionError("nn.stop", symbols=symbols, got=found[fits.index(False)])
