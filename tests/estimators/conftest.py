@@ -5,6 +5,10 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.preprocessing import scale
 
+from chainrule.engines import native
+from chainrule.engines.native.training import LoopDesign
+from chainrule.estimators.loops import loop_of
+
 
 @pytest.fixture(scope="session")
 def iris():
@@ -28,3 +32,21 @@ def labels(iris):
 @pytest.fixture(scope="session")
 def weights():
     return np.random.default_rng(0).uniform(0.1, 2.0, 150)
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """What is compiled, with nothing known before."""
+    made = []
+    artifact = LoopDesign.artifact
+
+    def counted(self):
+        made.append(self)
+        return artifact(self)
+
+    monkeypatch.setenv("CHAINRULE_CACHE", "")
+    monkeypatch.setattr("chainrule.engines.native._compiled", native._Cache())
+    monkeypatch.setattr(LoopDesign, "artifact", counted)
+    loop_of.cache_clear()
+    yield made
+    loop_of.cache_clear()

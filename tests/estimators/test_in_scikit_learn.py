@@ -11,10 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainrule import optim
-from chainrule.engines import native
-from chainrule.engines.native.training import LoopDesign
 from chainrule.estimators import MLPClassifier, MLPRegressor
-from chainrule.estimators.loops import Loop, loop_of
+from chainrule.estimators.loops import Loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -89,24 +87,6 @@ def test_threads_of_python_train_side_by_side(iris):
 
 
 # ------------------------------------------------------------------ compiling
-@pytest.fixture
-def compiled(monkeypatch):
-    """What is compiled, with nothing known before."""
-    made = []
-    artifact = LoopDesign.artifact
-
-    def counted(self):
-        made.append(self)
-        return artifact(self)
-
-    monkeypatch.setenv("CHAINRULE_CACHE", "")
-    monkeypatch.setattr("chainrule.engines.native._compiled", native._Cache())
-    monkeypatch.setattr(LoopDesign, "artifact", counted)
-    loop_of.cache_clear()
-    yield made
-    loop_of.cache_clear()
-
-
 @pytest.fixture
 def traced(monkeypatch):
     """How often a training step is traced."""

@@ -20,6 +20,8 @@ from chainrule.engines.native.target import Target, host
 from chainrule.engines.native.training import LoopDesign
 from chainrule.train.step import Cost, training_step
 
+from .small_layers import lstm
+
 #: Vectors and registers of AVX-512 and of NEON, in this machine's own instructions.
 SHAPES = {"as AVX-512": (64, 32), "as NEON": (16, 32)}
 FOREIGN = {
@@ -43,15 +45,6 @@ def foreign(request):
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return request.param, FOREIGN[request.param]
-
-
-def lstm(state, z, weight):
-    h, c = state
-    n, z = h.shape[1], z + h @ weight
-    i, f, g, o = (z[:, k * n : (k + 1) * n] for k in range(4))
-    c = cr.sigmoid(f) * c + cr.sigmoid(i) * cr.tanh(g)
-    h = cr.sigmoid(o) * cr.tanh(c)
-    return (h, c), h
 
 
 def recurrent(weight, rows):

@@ -8,11 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 
-from chainrule.engines import native
-from chainrule.engines.native.training import LoopDesign
 from chainrule.errors import ChainruleError
 from chainrule.estimators import SequenceClassifier, SequenceRegressor
-from chainrule.estimators.loops import loop_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -90,24 +87,6 @@ def test_partial_fit_knows_the_classes_that_its_first_part_lacks(walks):
 
 
 # ------------------------------------------------------------------ compiling
-@pytest.fixture
-def compiled(monkeypatch):
-    """What is compiled, with nothing known before."""
-    made = []
-    artifact = LoopDesign.artifact
-
-    def counted(self):
-        made.append(self)
-        return artifact(self)
-
-    monkeypatch.setenv("CHAINRULE_CACHE", "")
-    monkeypatch.setattr("chainrule.engines.native._compiled", native._Cache())
-    monkeypatch.setattr(LoopDesign, "artifact", counted)
-    loop_of.cache_clear()
-    yield made
-    loop_of.cache_clear()
-
-
 def test_batches_folds_and_lengths_share_code(compiled):
     """Batches of 32 and less, 60, 79 and 80 rows, longest sequences of 17 and 18 steps."""
     rng = np.random.default_rng(0)

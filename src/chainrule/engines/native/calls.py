@@ -75,5 +75,6 @@ class Call:
 
 def _ask_for(e: Emitter, matrix: Value, rows: int, stride: int, first: Index, last: Index) -> None:
     """Ask for bytes ``first`` to ``last`` of so many rows, which lie ``stride`` bytes apart."""
-    with e.loop(0, rows, name="fetch") as row, e.loop(first, last, 64, name="line") as byte:
-        e.ask_for(e.at(matrix, e.times(row, stride), byte, dtype=np.int8), near=False)
+    with e.loop(0, rows, name="fetch") as row:
+        start = e.at(matrix, e.times(row, stride), dtype=np.int8)
+        e.ask_for_bytes(start, first, last, near=False)

@@ -20,6 +20,7 @@ __all__ = [
     "I8",
     "I32",
     "I64",
+    "LINE",
     "POINTER",
     "VOID",
     "Emitter",
@@ -30,6 +31,9 @@ __all__ = [
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER, VOID = ir.PointerType(), ir.VoidType()
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
+
+#: Bytes of a cache line.
+LINE = 64
 
 Value = Any  # llvmlite's values have no common typed base
 Index = Any  # an int, or an i64 value
@@ -173,6 +177,13 @@ class Emitter:
             ir.Constant(I32, 1),
         )
         self.call("llvm.prefetch.p0", pointer, *how, result=VOID)
+
+    def ask_for_bytes(
+        self, pointer: Value, first: Index, last: Index, near: bool, to_write: bool = False
+    ) -> None:
+        """Ask for all cache lines from byte ``first`` to before ``last`` after a pointer."""
+        with self.loop(first, last, LINE, name="line") as byte:
+            self.ask_for(self.at(pointer, byte, dtype=np.int8), near, to_write)
 
     def mask(self, lanes: int, live: int) -> Value:
         """True in the first ``live`` lanes."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.emit import I64, POINTER, Emitter, Index, Value, new_function
+from chainrule.engines.native.emit import I64, LINE, POINTER, Emitter, Index, Value, new_function
 from chainrule.engines.native.layout import Panels, Strided, copy, pack
 from chainrule.engines.native.narrow import by_dots, by_rows
 from chainrule.engines.native.target import Target
@@ -44,7 +44,6 @@ __all__ = [
     "scratch_elements",
 ]
 
-LINE = 64  # bytes of a cache line
 WAYS, FIRST, SECOND = 8, 64, 1024  # sets of the smallest caches that we expect: 32 and 512 KiB
 LONGEST = 4096  # a longer contraction is cut, so that a panel of B stays in the second-level cache
 DOWN = 1024  # the same where A is read down its columns, a cache line for a few of its elements

@@ -8,6 +8,7 @@ still be reading what another overwrites.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chainrule.engines.native.emit import LINE
 from chainrule.engines.native.handing import Handing, Way, handing_of
 from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
@@ -23,9 +24,6 @@ from chainrule.graph.node import Node
 from chainrule.graph.spec import Spec
 
 __all__ = ["Plan", "bytes_of", "plan", "stores_of", "whole_lines"]
-
-#: Buffers begin at cache lines, and step off page multiples so that they do not share cache sets.
-LINE = 64
 
 
 @dataclass
@@ -108,7 +106,10 @@ def stores_of(schedule: Schedule, target: Target) -> list[set[Node]]:
 
 
 class _Arena:
-    """First fit over the kernels' order."""
+    """First fit over the kernels' order.
+
+    Buffers begin at cache lines, and step off page multiples so that they do not share cache sets.
+    """
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int, int, int]] = []  # begin, end, born, dies

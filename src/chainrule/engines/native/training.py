@@ -16,7 +16,7 @@ from chainrule.engines.native.inplace import updated_in_place
 from chainrule.engines.native.machine import object_code
 from chainrule.engines.native.operands import pack_operands
 from chainrule.engines.native.pace import Pace
-from chainrule.engines.native.plan import LINE, bytes_of, plan, whole_lines
+from chainrule.engines.native.plan import bytes_of, plan, whole_lines
 from chainrule.engines.native.program import checked_schedule, entry
 from chainrule.engines.native.reads import reads_of
 from chainrule.engines.native.repetition import finish_step, row_at
@@ -188,9 +188,8 @@ class LoopDesign:
 
         with e.loop(first, last, name="gather") as row:
             next_to, next_source = places(e.least(e.plus(row, 1), e.b.sub(last, e.i64(1))))
-            with e.loop(0, size, LINE, name="line") as byte:
-                e.ask_for(e.at(next_to, byte, dtype=np.int8), near=True, to_write=True)
-                e.ask_for(e.at(next_source, byte, dtype=np.int8), near=True)
+            e.ask_for_bytes(next_to, 0, size, near=True, to_write=True)
+            e.ask_for_bytes(next_source, 0, size, near=True)
             e.copy_bytes(*places(row), size)
 
     def __str__(self) -> str:

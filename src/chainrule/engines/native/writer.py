@@ -137,10 +137,11 @@ class Writer:
         Layers that are alike share it.
         """
         e, frame = self.e, self.frame
-        kernels = [(body.schedule.kernels[i], i) for i in turns.positions]
-        calls = [
-            self._call(kernel, body, i) for kernel, i in kernels if not isinstance(kernel, Loop)
-        ]
+        calls = []
+        for position in turns.positions:
+            kernel = body.schedule.kernels[position]
+            assert isinstance(kernel, (Region, Pack))
+            calls.append(self._call(kernel, body, position))
         nodes = list(dict.fromkeys(node for call in calls for node in call.used))
         places = [(call.function.name, *map(nodes.index, call.used)) for call in calls]
         key = turns.rows, turns.size, *places
