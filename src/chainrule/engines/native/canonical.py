@@ -7,19 +7,34 @@ beginning already), a reshape makes a matrix of it.
 A product that is only read turned is made turned: ``(A B)ᵀ = Bᵀ Aᵀ``, whose rows lie side by side
 for whoever reads or joins them.
 
-Where a ReLU was open, its result says as well as its argument. The result is in memory anyway; so
-backpropagation does not make the first pass store a mask.
+What is the same for all elements of a row is computed once for the row: the quotient of two
+broadcast numbers is the broadcast quotient.
+
+Two results are in memory anyway, and backpropagation does not make the first pass store more:
+where a ReLU was open its result says as well as its argument, and what a softmax divides by its sum
+is the result times the sum.
 """
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
 
 from chainrule.graph.apply import apply
 from chainrule.graph.node import Graph, Node
-from chainrule.graph.ops.elementwise import stop_gradient
-from chainrule.graph.ops.movement import TRANSPOSE, constant_like, reshape, transpose
+from chainrule.graph.ops.elementwise import multiply, stop_gradient
+from chainrule.graph.ops.movement import (
+    BROADCAST,
+    TRANSPOSE,
+    broadcast_to,
+    constant_like,
+    reshape,
+    transpose,
+)
 from chainrule.graph.ops.products import MATMUL
 from chainrule.graph.simplify import remade
+from chainrule.graph.spec import Shape
 from chainrule.graph.tensor import CONSTANT, Tensor, node_of
 
 __all__ = ["REDUCTIONS", "canonical", "with_own_outputs"]
@@ -47,9 +62,36 @@ def canonical(graph: Graph) -> Graph:
             value[node] = node_of(constant_like(0, Tensor(None, node)))  # of nothing
         elif node.op.name in REDUCTIONS and node.inputs[0].spec.size > 1:
             value[node] = _over_matrix(node, Tensor(None, inputs[0]))
+        elif node.op.family == "elementwise" and _are_per_row(node.spec.shape, inputs):
+            value[node] = _per_row(node, inputs)
         else:
             value[node] = remade(node, inputs, node.attributes)
+        if _is_softmax(node):
+            total = Tensor(None, value[node.inputs[1]])
+            value[node.inputs[0]] = node_of(multiply(Tensor(None, value[node]), total))
     return Graph(graph.inputs, [value[node] for node in graph.outputs], graph.names)
+
+
+def _are_per_row(shape: Shape, inputs: Sequence[Node]) -> bool:
+    """Whether all operands are the same along the last axis, which is longer than that."""
+    sources = [_source(x).spec for x in inputs]
+    wide = any(spec.size > 1 for spec in sources) and bool(shape) and shape[-1] > 1
+    return wide and all(not spec.shape or spec.shape[-1] == 1 for spec in sources)
+
+
+def _per_row(node: Node, inputs: Sequence[Node]) -> Node:
+    """An elementwise node of what operands are before they are spread over the rows."""
+    sources = [Tensor(None, _source(x)) for x in inputs]
+    shape = np.broadcast_shapes(*(source.shape for source in sources))
+    made = apply(node.op, *(broadcast_to(x, shape) for x in sources), **node.attributes)
+    return node_of(broadcast_to(made, node.spec.shape))
+
+
+def _source(node: Node) -> Node:
+    """What a node spreads, if it does."""
+    while node.op is BROADCAST:
+        (node,) = node.inputs
+    return node
 
 
 def _turns_product(node: Node) -> bool:
@@ -103,10 +145,19 @@ def _is_relu(node: Node) -> bool:
     return _is_zero(zeros) and _is_zero(mask.inputs[1])
 
 
+def _is_softmax(node: Node) -> bool:
+    """Whether a node is ``exp(z) / sum(exp(z))``."""
+    if node.op.name != "divide" or node.inputs[0].op.name != "exp":
+        return False
+    total = _source(node.inputs[1])
+    while total.op.name == "reshape":
+        (total,) = total.inputs
+    return total.op.name == "sum" and total.inputs[0] is node.inputs[0]
+
+
 def _is_zero(node: Node) -> bool:
     """Whether all elements of a node are the constant 0."""
-    while node.op.name == "broadcast_to":
-        (node,) = node.inputs
+    node = _source(node)
     return node.op is CONSTANT and node.spec.size == 1 and not node.attributes["value"].array.any()
 
 

@@ -4,18 +4,20 @@ Nodes are placed one by one, in order. A node goes into the earliest region afte
 reads in which its values can be seen (one per element, row, column, or one for all); else it begins
 a region. Two kinds of node are not placed when they are met:
 
-- *Waiting* nodes compute from inputs and constants only, or compare. They join the regions of their
-  readers, so that ``β m`` of an optimizer is computed where the gradient is, and no mask is stored:
-  to compare again costs less than to pack and unpack bits.
+- *Waiting* nodes compute from inputs and constants only, or compare, or are a light step from what
+  is in memory (:mod:`~chainrule.engines.native.again`). They join the regions of their readers, so
+  that ``β m`` of an optimizer is computed where the gradient is, and no mask is stored: to compare
+  again costs less than to pack and unpack bits.
 - *Broadcasts* are ways of reading, and cost nothing in a region.
 
 A reader that needs such a node in memory has it placed then.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
+from chainrule.engines.native.again import left_to_readers
 from chainrule.engines.native.canonical import REDUCTIONS, canonical, with_own_outputs
 from chainrule.engines.native.kernels import Kernel, Kind, Loop, Region, Schedule, Single
 from chainrule.engines.native.nodes import (
@@ -27,13 +29,14 @@ from chainrule.engines.native.nodes import (
     sources_of,
     swaps_last_axes,
 )
+from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.engines.native.views import views_of
 from chainrule.graph.apply import pick
 from chainrule.graph.node import Graph, Node
 from chainrule.graph.spec import Shape
 from chainrule.graph.tensor import node_of
 
-__all__ = ["Use", "fuse", "operands_of", "outside_kind"]
+__all__ = ["fuse"]
 
 #: How many regions after the first possible one are tried.
 REACH = 12
@@ -41,33 +44,33 @@ REACH = 12
 COMPARISONS = ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")
 
 Additions = dict[Node, Kind]
+Bodies = dict[Node, dict[str, Schedule]]
 
 
 def fuse(graph: Graph) -> Schedule:
     """The kernels of a graph that is simplified and has no calls."""
-    return _Fusion(graph).run()
+    graph = canonical(graph)
+    bodies = _bodies(graph)
+    schedule = _Fusion(graph, bodies).run()
+    again = left_to_readers(schedule)
+    return _Fusion(graph, bodies, again).run() if again else schedule
 
 
-class Use:
-    """An operand as a region reads it: the node that holds the value, its shape at this use."""
-
-    __slots__ = ("root", "shape")
-
-    def __init__(self, node: Node, alias: Mapping[Node, Node]) -> None:
-        self.shape: Shape = node.spec.shape
-        while True:
-            if node in alias:
-                node = alias[node]
-            elif node.op.name == "broadcast_to" and node.inputs[0].spec.size == 1:
-                node, self.shape = node.inputs[0], ()
-            else:
-                break
-        self.root = node
+def _bodies(graph: Graph) -> Bodies:
+    """The schedules of the bodies of loops, by the names of the loops' attributes."""
+    found: Bodies = {}
+    for node in graph.nodes:
+        if node.op.name in ("scan", "while"):
+            graphs = {k: v for k, v in node.attributes.items() if isinstance(v, Graph)}
+            if node.op.name == "scan":
+                graphs["body"] = with_own_outputs(graphs["body"], node.attributes["carried"])
+            found[node] = {name: fuse(body) for name, body in graphs.items()}
+    return found
 
 
 class _Fusion:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = canonical(graph)
+    def __init__(self, graph: Graph, bodies: Bodies, again: Set[Node] = frozenset()) -> None:
+        self.graph, self.bodies, self.again = graph, bodies, again
         self.kernels: list[Kernel] = []
         self.alias: dict[Node, Node] = {}
         self.place: dict[Node, int] = {}  # node → position of the kernel that computes it
@@ -105,7 +108,9 @@ class _Fusion:
             self.alias[node] = node.inputs[0]
         elif name == "pick":
             self._pick(node)
-        elif name == "broadcast_to" or swaps_last_axes(node):
+        elif name == "broadcast_to":
+            self._meet_broadcast(node)
+        elif swaps_last_axes(node):
             self.virtual.add(node)
         elif is_float_product(node) and node.spec.ndim == 2:
             self._begin(Region(*collapsed(node.spec.shape), anchor=node), node, Kind.FULL)
@@ -122,10 +127,18 @@ class _Fusion:
         else:
             self._single(node)
 
+    def _meet_broadcast(self, node: Node) -> None:
+        source, shape = node.inputs[0].spec.shape, node.spec.shape
+        if _stretch((1,) * (len(shape) - len(source)) + source, shape) is None:
+            self._single(node)  # as early as it can be, or it would part its readers from others
+        else:
+            self.virtual.add(node)
+
     def _meet_elementwise(self, node: Node) -> None:
         roots = [Use(x, self.alias).root for x in node.inputs]
         early = all(self._is_early(root) for root in roots)
-        if node.spec.size > 1 and (early or node.op.name in COMPARISONS):
+        left = node.op.name in COMPARISONS or node in self.again
+        if node.spec.size > 1 and (early or left):
             self.waiting.add(node)
         else:
             self._join_or_begin(node)
@@ -162,7 +175,7 @@ class _Fusion:
             return self.read[root].base in self.outside
         if root in self.virtual:
             return self._is_early(Use(root.inputs[0], self.alias).root)
-        return root in self.outside or root in self.waiting
+        return root in self.outside or (root in self.waiting and root not in self.again)
 
     def _in_memory_if_virtual(self, node: Node) -> None:
         root = Use(node, self.alias).root if node.op.name != "broadcast_to" else node
@@ -187,12 +200,8 @@ class _Fusion:
     def _loop(self, node: Node) -> None:
         for operand in node.inputs:
             self._in_memory(operand)
-        graphs = {k: v for k, v in node.attributes.items() if isinstance(v, Graph)}
-        if node.op.name == "scan":
-            graphs["body"] = with_own_outputs(graphs["body"], node.attributes["carried"])
-        bodies = {name: fuse(graph) for name, graph in graphs.items()}
         outputs = [node_of(pick(node, i)) for i in range(len(node.specs))]
-        self.kernels.append(Loop(node, bodies, outputs))
+        self.kernels.append(Loop(node, self.bodies[node], outputs))
         self.place.update(dict.fromkeys(outputs, len(self.kernels) - 1))
         self.loops[node] = outputs
 
@@ -220,12 +229,13 @@ class _Fusion:
             region = self.kernels[position]
             if isinstance(region, Region) and self._joined(region, position, node):
                 return
-        if not self._began(node):
-            # It reads a transpose, or something else that a region cannot look through.
-            for operand in node.inputs:
-                self._in_memory(operand)
-            if not self._began(node):
-                self._single(node)
+        if self._began(node):
+            return
+        for operand in node.inputs:  # a transpose, or something else that no region looks through
+            self._in_memory(operand)
+            if self._began(node):
+                return
+        self._single(node)
 
     def _began(self, node: Node) -> bool:
         """Begin a region with a node."""
@@ -379,20 +389,6 @@ def _fits(region: Region, kind: Kind, shape: Shape) -> bool:
     return size == {Kind.ROW: region.rows, Kind.COLUMN: region.columns, Kind.ONE: 1}[kind]
 
 
-def outside_kind(region: Region, shape: Shape) -> Kind | None:
-    """How a value from another kernel is seen, judged by its shape."""
-    rows, columns, size = region.rows, region.columns, math.prod(shape)
-    if collapsed(shape) == (rows, columns):
-        return Kind.FULL
-    if size == 1:
-        return Kind.ONE
-    if size == rows and (rows != columns or shape[-1] == 1):
-        return Kind.ROW
-    if size == columns and shape[-1] == columns:
-        return Kind.COLUMN
-    return None
-
-
 def _stretch(source: Sequence[int], shape: Sequence[int]) -> Kind | None:
     """Which kind a value of shape ``source`` is in the domain of ``shape``."""
     leading = list(zip(source[:-1], shape[:-1], strict=True))
@@ -402,9 +398,3 @@ def _stretch(source: Sequence[int], shape: Sequence[int]) -> Kind | None:
     if same_columns:
         return Kind.FULL if same_rows else (Kind.COLUMN if one_row else None)
     return Kind.ROW if same_rows else (Kind.ONE if one_row else None)
-
-
-def operands_of(nodes: Iterable[Node], alias: Mapping[Node, Node], own: set[Node]) -> list[Node]:
-    """The nodes in memory that ``nodes`` read from outside of their ``own`` kernel, each once."""
-    roots = (Use(operand, alias).root for node in nodes for operand in node.inputs)
-    return list(dict.fromkeys(root for root in roots if root not in own))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.engines.native.fuse import Use, outside_kind
 from chainrule.engines.native.kernels import Kernel, Loop, Region, Schedule, Single
 from chainrule.engines.native.nodes import is_float_product, sources_of, swaps_last_axes
+from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.graph.node import Node
 
 __all__ = ["Growth", "compared", "constants_of", "mark"]

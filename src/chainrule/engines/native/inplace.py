@@ -7,9 +7,9 @@ the optimizer's moments are never copied. Nor is a state that no step changes, s
 
 from collections.abc import Sequence
 
-from chainrule.engines.native.fuse import Use, outside_kind
 from chainrule.engines.native.kernels import Kernel, Kind, Region, Schedule
-from chainrule.engines.native.region import sweeps_of
+from chainrule.engines.native.sweeps import sweeps_of
+from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.graph.node import Node
 
 __all__ = ["updated_in_place"]

@@ -16,8 +16,9 @@ from chainrule.engines.native.loops import SCRATCH
 from chainrule.engines.native.nodes import is_float_product
 from chainrule.engines.native.product import product_scratch
 from chainrule.engines.native.reads import reads_of
-from chainrule.engines.native.region import keeps_rows, sweeps_of, width_of
+from chainrule.engines.native.region import keeps_rows, width_of
 from chainrule.engines.native.split import Share, follows_own_part, overwrites, segments
+from chainrule.engines.native.sweeps import sweeps_of
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.turns import Turns, turns_of
 from chainrule.graph.node import Node

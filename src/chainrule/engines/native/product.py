@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.engines.native.emit import Emitter, Index, Value, lanes_of
-from chainrule.engines.native.fuse import operands_of
 from chainrule.engines.native.gemm import emit_matmul, scratch_elements
 from chainrule.engines.native.kernels import Region, Schedule
 from chainrule.engines.native.layout import zeros
 from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.region import Cell
 from chainrule.engines.native.target import Target
+from chainrule.engines.native.uses import operands_of
 from chainrule.engines.native.views import dense
 from chainrule.graph.node import Node
 from chainrule.graph.spec import Shape

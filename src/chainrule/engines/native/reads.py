@@ -1,7 +1,7 @@
 """What kernels read."""
 
-from chainrule.engines.native.fuse import operands_of
 from chainrule.engines.native.kernels import Kernel, Loop, Pack, Region, Schedule
+from chainrule.engines.native.uses import operands_of
 from chainrule.graph.node import Node
 
 __all__ = ["reads_of", "values_of"]

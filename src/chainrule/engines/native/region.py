@@ -1,74 +1,29 @@
 """Code for a region: one pass over the rows, each row in one or more sweeps over its columns.
 
-A value per row that a sweep produces (a maximum, a sum) can be read by the next sweep only; hence a
-softmax takes three sweeps over a row that stays in the first-level cache. Rows that fit a few
-registers are not swept but kept in registers throughout.
+Rows that fit a few registers are kept there from sweep to sweep
+(:mod:`~chainrule.engines.native.sweeps`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from chainrule.engines.native.canonical import REDUCTIONS
 from chainrule.engines.native.elementwise import RULES
 from chainrule.engines.native.emit import I64, Emitter, Index, Value, element_type, lanes_of
-from chainrule.engines.native.fuse import Use, outside_kind
 from chainrule.engines.native.kernels import Kind, Region, Schedule
 from chainrule.engines.native.layout import Panels
+from chainrule.engines.native.sweeps import FOLDING, Sweeps, sweeps_of
+from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.graph.node import Node
 
-__all__ = ["Cell", "Sweeps", "emit_region", "keeps_rows", "sweeps_of", "width_of"]
+__all__ = ["Cell", "emit_region", "keeps_rows", "width_of"]
 
 #: A row of up to this many vectors is kept in registers.
 UNROLLED = 4
 COMBINE = {"sum": "add", "gather": "add", "max": "maximum", "min": "minimum"}
-#: Nodes that make one number per row from a sweep.
-FOLDING = (*REDUCTIONS, "gather")
-
-
-# ---------------------------------------------------------------------- which sweep computes what
-@dataclass
-class Sweeps:
-    """The sweep in which each node of a region is computed.
-
-    Attributes
-    ----------
-    of
-        Node → sweep. A value per row counts as computed *after* that sweep; -1 is before the first.
-    count
-        Number of sweeps.
-    crossing
-        Values per element that a later sweep reads again: kept in memory unless rows are unrolled.
-    """
-
-    of: dict[Node, int] = field(default_factory=dict)
-    count: int = 1
-    crossing: set[Node] = field(default_factory=set)
-
-
-def sweeps_of(region: Region, alias: Mapping[Node, Node]) -> Sweeps:
-    """Assign the nodes of a region to sweeps."""
-    sweeps = Sweeps()
-    for node in region.computed:
-        earliest = -1
-        for operand in node.inputs if node is not region.anchor else ():
-            root = Use(operand, alias).root
-            if root in sweeps.of:
-                after = region.kind[root] is Kind.ROW and region.kind[node] is Kind.FULL
-                earliest = max(earliest, sweeps.of[root] + after)
-        if region.kind[node] is Kind.FULL or node.op.name in FOLDING:
-            earliest = max(earliest, 0)
-        sweeps.of[node] = earliest
-        for operand in node.inputs:
-            root = Use(operand, alias).root
-            if region.kind.get(root) is Kind.FULL and sweeps.of.get(root, earliest) < earliest:
-                sweeps.crossing.add(root)
-    sweeps.count = max(sweeps.of.values(), default=0) + 1
-    return sweeps
 
 
 def width_of(region: Region, lanes: Callable[[int], int]) -> int:
@@ -96,6 +51,11 @@ class Cell:
         Lanes of a vector.
     error
         Where an index out of range is reported.
+
+    Attributes
+    ----------
+    again
+        Values per element that are computed wherever they are read.
     """
 
     def __init__(
@@ -113,6 +73,7 @@ class Cell:
         self.e, self.region, self.alias, self.pointers = e, region, schedule.alias, pointers
         self.width = width
         self.own = set(region.computed)
+        self.again: set[Node] = set()
         self.ones: dict[Node, Value] = {}
         self.spread_ones: dict[tuple[Node, int], Value] = {}
         self.offsets: dict[Any, Index] = {}
@@ -175,7 +136,7 @@ class Cell:
             return self.spread(operand)
         if kind is Kind.COLUMN and self.down:
             return self.e.splat(self.first_column(root), self.width)
-        if root in self.own and kind is Kind.COLUMN:
+        if root in self.own and (kind is Kind.COLUMN or root in self.again):
             known[root] = self.compute(root, known, column, live)
             return known[root]
         known[root] = self.load(root, kind, column, live)
@@ -313,6 +274,7 @@ class _Rows:
     def __init__(self, cell: Cell, sweeps: Sweeps, stored: set[Node]) -> None:
         self.cell, self.e, self.region = cell, cell.e, cell.region
         self.sweeps, self.stored = sweeps, stored
+        cell.again = sweeps.again
         self.unrolled = keeps_rows(cell.region, cell.width)
 
     def emit(self, first: Index, last: Index) -> None:

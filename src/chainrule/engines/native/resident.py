@@ -7,12 +7,12 @@ the same place, follow their weight.
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.engines.native.fuse import Use
 from chainrule.engines.native.gemm import choose
 from chainrule.engines.native.kernels import Kernel, Kind, Region, Schedule
 from chainrule.engines.native.nodes import collapsed, is_float_product, sources_of, swaps_last_axes
 from chainrule.engines.native.operands import spec_of
 from chainrule.engines.native.target import Target
+from chainrule.engines.native.uses import Use
 from chainrule.graph.node import Node
 
 __all__ = ["panelled"]

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.engines.native.fuse import Use, outside_kind
 from chainrule.engines.native.kernels import Kernel, Kind, Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
 from chainrule.engines.native.reads import values_of
+from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.engines.native.views import View
 from chainrule.graph.node import Node
 

@@ -15,7 +15,6 @@ from chainrule.engines.native.barrier import emit_barrier_function
 from chainrule.engines.native.calls import Call
 from chainrule.engines.native.emit import I64, POINTER, Emitter, Index, Value, new_function
 from chainrule.engines.native.frame import Body, Frame, Pointers
-from chainrule.engines.native.fuse import Use
 from chainrule.engines.native.kernels import Loop, Pack, Region, Schedule, Single
 from chainrule.engines.native.nodes import is_float_product, swaps_last_axes
 from chainrule.engines.native.operands import emit_pack
@@ -26,6 +25,7 @@ from chainrule.engines.native.repetition import emit_loop
 from chainrule.engines.native.row_sums import emit_row_sums
 from chainrule.engines.native.split import Share, share_of
 from chainrule.engines.native.turns import Turns, emit_turns
+from chainrule.engines.native.uses import Use
 from chainrule.graph.node import Node
 
 __all__ = ["Writer", "shares_of"]
