@@ -13,10 +13,10 @@ from contextlib import ExitStack
 
 from benchmarks.contestants.client import Process
 from benchmarks.predict import show
-from benchmarks.race import Race, prepare, write
+from benchmarks.race import Cores, Race, machine, named, prepare, write
 from benchmarks.sequence_workloads import PROMPT, SequenceWorkload
 from benchmarks.sequences import on_sequences
-from benchmarks.training import CONTESTANTS, choice, named
+from benchmarks.training import CONTESTANTS, choice
 
 WORKLOADS = {
     f"{time}x{batch}": SequenceWorkload(f"{time}x{batch}", "gpt", time, batch)
@@ -33,10 +33,11 @@ def main() -> None:
     with ExitStack() as stack:
         contestants = named(on_sequences(CONTESTANTS), chosen)
         processes = [stack.enter_context(Process(c)) for c in contestants]
+        cores = Cores(*machine(stack, "Peak"))
         for name in chosen.workloads or WORKLOADS:
             workload = WORKLOADS[name]
             prepare(processes, "Generation", workload, workload.time - PROMPT)
-            race(processes)
+            race(processes, cores)
             results = [process.result() for process in processes]
             show(workload, results, "tokens/s")
             records.append((workload, results))

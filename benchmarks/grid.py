@@ -1,6 +1,6 @@
 """Training speed against PyTorch and JAX over sizes: batch, width and depth.
 
-``python -m benchmarks grid [AXIS ...] [--turns N] [--json FILE]``
+``python -m benchmarks grid [AXIS ...] [--only TEXT] [--turns N] [--json FILE]``
 
 Measured as ``python -m benchmarks training`` does, with short turns, and of each peer only its best
 configuration. A cell is the time of the fastest peer over that of ours; above 1 we are faster.
@@ -11,7 +11,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from benchmarks.contestants.client import Contestant, Process, Result
-from benchmarks.race import ONE_THREAD, OURS, Race, parser, prepare, ratio, write
+from benchmarks.race import (
+    ONE_THREAD,
+    OURS,
+    Cores,
+    Race,
+    machine,
+    named,
+    parser,
+    prepare,
+    ratio,
+    write,
+)
 from benchmarks.workloads import Work, Workload
 
 CONTESTANTS = [
@@ -50,12 +61,17 @@ def line(workload: Work, results: list[Result]) -> str:
 
 
 def measure(
-    name: str, grid: Mapping[str, Sequence[Work]], contestants: Sequence[Contestant]
+    name: str,
+    grid: Mapping[str, Sequence[Work]],
+    contestants: Sequence[Contestant],
+    apart: str | None = None,
 ) -> None:
-    """Measure the axes that were asked for, or all."""
+    """Measure the axes that were asked for, or all but the one that is measured ``apart``."""
     options = parser(name, turns=5, seconds=0.25)
     options.add_argument("axes", nargs="*", choices=[*grid, []], default=[])
+    options.add_argument("--only", default="", help="contestants with this text in their names")
     chosen = options.parse_args()
+    contestants = named(contestants, chosen)
     race, records = Race(chosen), []
     titles = [f"{c.name} {c.threads}" for c in contestants] + [f"ratio {t}" for t in THREADS]
     print(
@@ -63,10 +79,11 @@ def measure(
     )
     with ExitStack() as stack:
         processes = [stack.enter_context(Process(c)) for c in contestants]
-        for axis in chosen.axes or grid:
+        cores = Cores(*machine(stack, "Peak"))
+        for axis in chosen.axes or [axis for axis in grid if axis != apart]:
             for workload in grid[axis]:
                 prepare(processes, "Training", workload, workload.steps)
-                race(processes)
+                race(processes, cores)
                 results = [process.result() for process in processes]
                 print(line(workload, results), flush=True)
                 for result in results:

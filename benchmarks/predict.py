@@ -12,7 +12,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from benchmarks.contestants.client import Contestant, Process, Result
-from benchmarks.race import ONE_THREAD, OURS, Race, fastest, parser, prepare, ratio, write
+from benchmarks.race import (
+    ONE_THREAD,
+    OURS,
+    Cores,
+    Race,
+    fastest,
+    machine,
+    parser,
+    prepare,
+    ratio,
+    write,
+)
 from benchmarks.workloads import TRAINING, Work
 
 CONTESTANTS = [
@@ -62,11 +73,12 @@ def main() -> None:
     print(__doc__)
     with ExitStack() as stack:
         processes = [stack.enter_context(Process(c)) for c in CONTESTANTS]
+        cores = Cores(*machine(stack, "Peak"))
         for name in chosen.networks or NETWORKS:
             for batch in BATCHES:
                 workload = replace(TRAINING[name], batch=batch, rows=batch)
                 prepare(processes, "Prediction", workload)
-                race(processes)
+                race(processes, cores)
                 results = [process.result() for process in processes]
                 show(workload, results)
                 records.append((workload, results))

@@ -4,20 +4,22 @@ import argparse
 import json
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants.client import Process, Result
+from benchmarks.contestants.client import Contestant, Process, Result
 from benchmarks.timing import Patience
-from benchmarks.workloads import Work
+from benchmarks.workloads import TRAINING, Work
 
 OURS = "ours"
 #: Options of XLA. On one thread its pool only costs.
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 FAST_MATH = "--xla_cpu_enable_fast_math=true"
+MACHINE = [Contestant("machine", "machine", threads) for threads in (1, 2)]
 #: Seconds of a look at the cores, and what two of them do at least, in relation to one.
 GLIMPSE, APART = 0.02, 1.6
 #: Between the values of the contestants; rounding alone makes so much after many steps.
@@ -64,6 +66,14 @@ class Cores:
         return self._two.value / self._two.glance(GLIMPSE) > APART * self._alone
 
 
+def machine(stack: ExitStack, job: str) -> list[Process]:
+    """The machine itself, on one thread and on two, with a job of its own."""
+    processes = [stack.enter_context(Process(contestant)) for contestant in MACHINE]
+    for process in processes:
+        process.prepare(job, TRAINING["tiny"])
+    return processes
+
+
 def _always() -> bool:
     return True
 
@@ -104,6 +114,11 @@ def parser(name: str, turns: int, seconds: float) -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=float, default=600, help="seconds to wait for quiet")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     return parser
+
+
+def named(contestants: Sequence[Contestant], chosen: argparse.Namespace) -> list[Contestant]:
+    """Those that were asked for."""
+    return [c for c in contestants if chosen.only.lower() in str(c).lower()]
 
 
 def write(file: Path | None, records: Sequence[tuple[Work, Sequence[Result]]]) -> None:

@@ -58,6 +58,10 @@ class SequenceWorkload(Work):
             position = 2 * GATES[self.network] * width**2 + out
         return 3 * 2 * self.batch * self.time * position
 
+    @property
+    def parameters(self) -> int:
+        return sum(w.size for w in first_weights(np.random.default_rng(0), self).values())
+
     def problem(self) -> "SequenceProblem":
         """Text and first weights."""
         return SequenceProblem(self)
@@ -92,7 +96,7 @@ class SequenceProblem:
         text = _text(rng, workload)
         self.x, self.t = (np.ascontiguousarray(part) for part in (text[:, :-1], text[:, 1:]))
         self.rows = shuffled(rng, workload.rows, workload)
-        self.weights = (_gpt if workload.network == "gpt" else _recurrent)(rng, workload)
+        self.weights = first_weights(rng, workload)
 
 
 def _text(rng: np.random.Generator, workload: SequenceWorkload) -> np.ndarray:
@@ -104,6 +108,11 @@ def _text(rng: np.random.Generator, workload: SequenceWorkload) -> np.ndarray:
     for i, turn in enumerate(turns.T):
         symbol = text[:, i] = followers[symbol, turn]
     return text
+
+
+def first_weights(rng: np.random.Generator, workload: SequenceWorkload) -> dict[str, np.ndarray]:
+    """By name, drawn as each kind of network has it."""
+    return (_gpt if workload.network == "gpt" else _recurrent)(rng, workload)
 
 
 def _recurrent(rng: np.random.Generator, workload: SequenceWorkload) -> dict[str, np.ndarray]:

@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from benchmarks.contestants.client import Contestant, Process
-from benchmarks.race import prepare
+from benchmarks.race import named, prepare
 from benchmarks.sequence_workloads import SequenceWorkload
-from benchmarks.training import CONTESTANTS, choice, compare, named
+from benchmarks.training import CONTESTANTS, choice, compare
 
 #: Seconds that a contestant may take to compile.
 LIMIT = 600.0

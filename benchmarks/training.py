@@ -21,13 +21,15 @@ less than 1.6 times the work of one (halves of one core, in a virtual machine); 
 a contestant, too: its limits are measured between the others.
 
 The columns. ``of FMA``: operations of the matrix products of a step, in relation to the fused
-multiply-adds that as many threads can do at best; ``first``: the first run less a later one, so
+multiply-adds that as many threads can do at best; ``of mem``: the weights and their moments, read
+and written, in relation to what as many threads copy in memory (small ones stay in caches, which
+are faster than that); ``first``: the first run less a later one, so
 tracing and compiling, with all caches off; ``start``: from nothing to an imported framework;
 ``peak`` and ``rise``: the most memory, and what of it came after the import.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from benchmarks.contestants.client import Contestant, Process, Result
@@ -38,6 +40,8 @@ from benchmarks.race import (
     Cores,
     Race,
     fastest,
+    machine,
+    named,
     parser,
     prepare,
     ratio,
@@ -60,7 +64,6 @@ CONTESTANTS = [
     Contestant("PyTorch compiled", TORCH, 1, COMPILED),
     Contestant("PyTorch compiled", TORCH, 2, COMPILED),
 ]
-MACHINE = [Contestant("machine", "machine", threads) for threads in (1, 2)]
 
 
 def limits(machines: list[Process]) -> dict[int, float]:
@@ -71,9 +74,7 @@ def limits(machines: list[Process]) -> dict[int, float]:
 def bandwidth(race: Race) -> dict[int, float]:
     """Bytes per second that a copy in memory reads and writes."""
     with ExitStack() as stack:
-        machines = [stack.enter_context(Process(c)) for c in MACHINE]
-        for machine in machines:
-            machine.prepare("Bandwidth", TRAINING["tiny"])
+        machines = machine(stack, "Bandwidth")
         race(machines)
         return limits(machines)
 
@@ -84,35 +85,37 @@ def measure(
     """The results, and the fused multiply-adds per second, as operations."""
     with ExitStack() as stack:
         processes = [stack.enter_context(Process(c)) for c in contestants]
-        machines = [stack.enter_context(Process(c)) for c in MACHINE]
+        machines = machine(stack, "Peak")
         prepare(processes, "Training", workload, workload.steps)
-        for machine in machines:
-            machine.prepare("Peak", workload)
         race([*processes, *machines], Cores(*machines))
         return [process.result() for process in processes], limits(machines)
 
 
-def line(result: Result, best: float, speed: float) -> str:
-    """One line of the table; ``speed`` is how many operations a second make all of the limit."""
+def line(result: Result, best: float, products: float, moves: float) -> str:
+    """One line of the table; what a step takes at least for its products, and for its weights."""
     if result.failed:
         return f"{result.contestant!s:28} n/a: {result.failed[:70]}"
     low, middle, high = (f"{q * 1e6:.1f}" for q in result.quartiles)
     return (
         f"{result.contestant!s:28}{'!' if result.disturbed else ' '}{middle:>10}"
-        f"{f'{low} to {high}':>22}{result.median / best:8.2f}{speed / result.median:8.0%}"
+        f"{f'{low} to {high}':>22}{result.median / best:8.2f}"
+        f"{products / result.median:8.0%}{moves / result.median:8.0%}"
         f"{result.first:8.2f}{result.start:8.2f}{result.peak:8.0f}{result.rise:8.0f}"
     )
 
 
-def show(workload: Work, results: list[Result], peak: dict[int, float]) -> None:
+def show(
+    workload: Work, results: list[Result], peak: Mapping[int, float], copied: Mapping[int, float]
+) -> None:
     """The table of a workload, and how the fastest compare."""
     print(f"\n{workload}; {workload.steps} steps a run, {workload.flops / 1e6:.3g} MFLOP a step")
     print(f"FMA: {', '.join(f'{p / 1e9:.0f} GFLOP/s on {t}' for t, p in peak.items())}")
-    titles = f"{'µs a step':>11}{'quartiles':>22}{'/ ours':>8}{'of FMA':>8}"
+    titles = f"{'µs a step':>11}{'quartiles':>22}{'/ ours':>8}{'of FMA':>8}{'of mem':>8}"
     print(f"{'':28}{titles}{'first s':>8}{'start s':>8}{'peak MB':>8}{'rise MB':>8}")
     best = fastest(results, True, 2)
     for result in results:
-        print(line(result, best, workload.flops / peak[result.contestant.threads]))
+        threads = result.contestant.threads
+        print(line(result, best, workload.flops / peak[threads], workload.moved / copied[threads]))
     ratios = [f"{ratio(results, threads):.2f} on {threads}" for threads in (1, 2)]
     print(f"fastest peer / ours, threads up to: {', '.join(ratios)}", flush=True)
 
@@ -125,21 +128,17 @@ def choice(name: str, workloads: Mapping[str, Work]) -> ArgumentParser:
     return options
 
 
-def named(contestants: Sequence[Contestant], chosen: Namespace) -> list[Contestant]:
-    """Those that were asked for."""
-    return [c for c in contestants if chosen.only.lower() in str(c).lower()]
-
-
 def compare(
     workloads: Mapping[str, Work], contestants: list[Contestant], chosen: Namespace
 ) -> None:
     """Measure the workloads that were asked for, or all."""
     race, records = Race(chosen), []
-    found = [f"{b / 1e9:.1f} GB/s on {t}" for t, b in bandwidth(race).items()]
+    copied = bandwidth(race)
+    found = [f"{b / 1e9:.1f} GB/s on {t}" for t, b in copied.items()]
     print(f"memory, copying: {', '.join(found)}", flush=True)
     for name in chosen.workloads or workloads:
         results, peak = measure(workloads[name], contestants, race)
-        show(workloads[name], results, peak)
+        show(workloads[name], results, peak, copied)
         records.append((workloads[name], results))
     write(chosen.json, records)
 

@@ -37,6 +37,16 @@ class Work:
         raise NotImplementedError
 
     @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        raise NotImplementedError
+
+    @property
+    def moved(self) -> int:
+        """Bytes that a step of Adam reads and writes: every weight and its two moments."""
+        return 2 * 3 * 4 * self.parameters
+
+    @property
     def steps(self) -> int:
         """How many steps a run has."""
         return int(min(STEPS, max(self.least, OPERATIONS // self.flops)))
@@ -72,6 +82,10 @@ class Workload(Work):
         """Operations of one step in its matrix products: three per layer, but two in the first."""
         products = [i * o for i, o in pairwise(self.sizes)]
         return 2 * self.batch * (3 * sum(products) - products[0])
+
+    @property
+    def parameters(self) -> int:
+        return sum(i * o + o for i, o in pairwise(self.sizes))
 
     def problem(self) -> "Problem":
         return Problem(self)

@@ -336,6 +336,20 @@ def test_bad_parameters_are_refused_with_a_mend(iris, change, words):
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize("change", [{"hidden_layer_sizes": (7,)}, {"activation": "tanh"}])
+@pytest.mark.parametrize("again", ["fit", "partial_fit"])
+def test_what_goes_on_keeps_its_network(iris, change, again):
+    x, y = iris
+    model = MLPClassifier(hidden_layer_sizes=(5,), solver="sgd", max_iter=2, warm_start=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x, y)
+        model.set_params(hidden_layer_sizes=[5]).fit(x, y)
+        with pytest.raises(OptionError, match=f"goes on with a network of {next(iter(change))}"):
+            getattr(model.set_params(**change), again)(x, y)
+        model.set_params(warm_start=False).fit(x, y)
+
+
 def test_a_parameter_error_is_scikit_learns_too():
     from sklearn.utils._param_validation import InvalidParameterError
 

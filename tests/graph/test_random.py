@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.errors import OptionError
 from chainrule.graph.ops.random import philox
 from chainrule.graph.ops.structure import evaluate
+from chainrule.graph.rng import checked_rng
 
 KEY = cr.random.key(20260115)
 
@@ -133,3 +135,14 @@ def test_unsigned_integers_wrap_around() -> None:
     assert (-x).tolist() == [1, 2**32 - 5]
     assert (cr.tensor(np.array([250], np.uint8)) + 10).tolist() == [4]
     assert (cr.tensor(np.array([127], np.int8)) + 1).tolist() == [-128]
+
+
+@pytest.mark.parametrize("rng", ["a", -1, 1.5, object()])
+def test_what_is_no_rng_is_refused(rng: object) -> None:
+    with pytest.raises(OptionError, match="Try rng=0"):
+        nn.Linear(2, 2, rng=rng)
+
+
+def test_a_generator_goes_on() -> None:
+    rng = np.random.default_rng(3)
+    assert checked_rng(rng) is rng

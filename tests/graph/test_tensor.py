@@ -211,6 +211,14 @@ def test_ragged_rows_are_refused() -> None:
         cr.tensor([cr.zeros(2), cr.zeros(3)])
 
 
+def test_what_others_hold_back_is_refused() -> None:
+    with pytest.raises(DtypeError, match=r"1 are masked.*filled"):
+        cr.asarray(np.ma.masked_array([1.0, 2.0], [True, False]))
+    assert cr.asarray(np.ma.masked_array([1.0, 2.0], False)).shape == (2,)
+    with pytest.raises(DtypeError, match="detach"):
+        cr.asarray(torch.ones(2, requires_grad=True))
+
+
 def test_foreign_byte_order_is_turned() -> None:
     x = cr.asarray(np.array([1, 2], ">f4"))
     assert x.dtype == np.float32 and x.dtype.isnative and x.tolist() == [1, 2]

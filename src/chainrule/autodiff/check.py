@@ -11,6 +11,7 @@ from chainrule import words
 from chainrule.autodiff.differences import Slope, rounding, slope
 from chainrule.autodiff.transforms import floating_leaves, grad, place_of
 from chainrule.errors import GradientError, ShapeError
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import Tensor, asarray
 from chainrule.trees import TreeDef, tree_flatten, tree_map, tree_unflatten
 
@@ -146,7 +147,7 @@ def check_gradient(
     if not math.isfinite(here := value(start)):
         raise GradientError("autodiff.check_value", value=here)
     flat = _joined(_arrays_like(leaves, definition, claimed))
-    comparison = _Comparison(value, start, flat, np.random.default_rng(rng))
+    comparison = _Comparison(value, start, flat, checked_rng(rng))
     misfits = [comparison.in_a_random_direction() for _ in range(directions)]
     error = max((misfit.relative for misfit in misfits), default=0.0)
     if error <= tolerance and not any(misfit.slope.is_kink for misfit in misfits):

@@ -15,6 +15,7 @@ from chainrule.data.columns import (
     time_starts,
 )
 from chainrule.errors import DataError, OptionError
+from chainrule.graph.rng import checked_rng
 
 __all__ = ["Fold", "folds"]
 
@@ -87,7 +88,7 @@ def folds(
         raise DataError("data.gap_without_times", who="folds")
     if kind == "times":
         return _by_time(as_times("folds", times, rows), gap, count)
-    generator = np.random.default_rng(rng)
+    generator = checked_rng(rng)
     if kind == "groups":
         fold = _by_group(as_codes("folds", kind, groups, rows)[1], count, generator)
     else:

@@ -15,6 +15,7 @@ from chainrule.data.columns import (
     time_starts,
 )
 from chainrule.errors import DataError
+from chainrule.graph.rng import checked_rng
 
 __all__ = ["Split", "split"]
 
@@ -89,7 +90,7 @@ def split(
         raise DataError("data.no_training_rows", rows=rows, test=test, validation=validation)
     if gap is not None and kind != "times":
         raise DataError("data.gap_without_times", who="split")
-    generator = np.random.default_rng(rng)
+    generator = checked_rng(rng)
     if kind == "groups":
         return _by_group(as_codes("split", kind, groups, rows)[1], wanted, generator)
     if kind == "times":

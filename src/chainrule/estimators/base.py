@@ -22,6 +22,9 @@ from chainrule.estimators.solvers import LBFGS
 
 __all__ = ["NetworkEstimator", "single_column"]
 
+#: Parameters that a network is made from: what goes on training has them as they were.
+NETWORK = ("activation", "dropout", "layer", "bidirectional", "pooling")
+
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -268,9 +271,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.n_layers_ = 2 + len(self._hidden_sizes)
             self.out_activation_ = self._out_activation()
             model = self._initial_network(random, x, self.n_outputs_)
+            self._made_from = self._made_of
             self._progress = Progress(self.tol, self.n_iter_no_change)
             self._optimizer_state: Any = None
         else:
+            self._check_goes_on()
             model = self.model_
         if watched is None and self.early_stopping and self.solver != LBFGS:
             rows, watched = self._split(rows, random)
@@ -282,6 +287,24 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             train_network(self, problem, incremental)
         return self
+
+    @property
+    def _made_of(self) -> dict[str, Any]:
+        """The parameters that the network is made from."""
+        given = {name: getattr(self, name) for name in NETWORK if hasattr(self, name)}
+        return given | {"hidden_layer_sizes": self._hidden_sizes}
+
+    def _check_goes_on(self) -> None:
+        """Raise if what was learned belongs to another network than the parameters ask for."""
+        for name, value in self._made_of.items():
+            if value != self._made_from[name]:
+                raise OptionError(
+                    "estimators.goes_on",
+                    who=type(self).__name__,
+                    name=name,
+                    value=value,
+                    before=self._made_from[name],
+                )
 
     def _scorers(self) -> dict[str, Any]:
         if self.metrics is None:

@@ -270,12 +270,16 @@ def _as_array(data: Any, dtype: np.dtype[Any] | None) -> np.ndarray:
     """A NumPy array of a type that the library computes with, in the machine's byte order."""
     if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):
         data = np.from_dlpack(data)
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise DtypeError("graph.masked", count=int(np.ma.getmaskarray(data).sum()))
     try:
         array = np.asarray(data, dtype)
     except OverflowError:
         raise DtypeError("graph.overflow", data=data, dtype=dtype) from None
     except ValueError:
         raise ShapeError("graph.ragged") from None
+    except RuntimeError as error:  # of a tensor of PyTorch that wants a gradient
+        raise DtypeError("graph.foreign", type=type(data).__name__, error=error) from error
     if array.dtype in SHORT_NAMES:
         return array
     return array.astype(checked_dtype(array.dtype.newbyteorder("=")))

@@ -8,6 +8,7 @@ from chainrule.errors import DataError, DtypeError, OptionError, ShapeError
 from chainrule.graph.functions import take
 from chainrule.graph.ops.elementwise import stop_gradient, where
 from chainrule.graph.ops.movement import swapaxes
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
 from chainrule.nn.init import Initializer, initializer
@@ -18,7 +19,7 @@ __all__ = ["Embedding", "checked_ids"]
 
 
 def _standard_normal(rng: Any, shape: Any, dtype: Any) -> Tensor:
-    return asarray(np.random.default_rng(rng).standard_normal(shape), dtype)
+    return asarray(checked_rng(rng).standard_normal(shape), dtype)
 
 
 class Embedding(Module):
@@ -84,7 +85,7 @@ class Embedding(Module):
         who, shape = f"Embedding({count}, {width})", (count, width)
         check_sizes(who, *shape)
         dtype = checked_dtype(who, dtype)
-        self.weight = asarray(initializer(init)(np.random.default_rng(rng), shape, dtype), dtype)
+        self.weight = asarray(initializer(init)(checked_rng(rng), shape, dtype), dtype)
         if self.weight.shape != shape:
             raise ShapeError("nn.init_shape", who=who, wanted=shape, got=self.weight.shape)
         self.padding_idx = _checked_padding(who, padding_idx, count)

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.errors import OptionError, ShapeError, suggest
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import Tensor, asarray
 from chainrule.nn.activations import Activation
 
@@ -51,14 +52,14 @@ def _fans(who: str, shape: Sequence[int]) -> tuple[int, int]:
 
 
 def _normal(rng: Any, shape: Sequence[int], dtype: Any, variance: float) -> Tensor:
-    drawn = np.random.default_rng(rng).standard_normal(shape)
+    drawn = checked_rng(rng).standard_normal(shape)
     return asarray(drawn * math.sqrt(variance), dtype)
 
 
 def _uniform(rng: Any, shape: Sequence[int], dtype: Any, variance: float) -> Tensor:
     # A uniform number between -a and a has the variance a² / 3.
     bound = math.sqrt(3 * variance)
-    return asarray(np.random.default_rng(rng).uniform(-bound, bound, shape), dtype)
+    return asarray(checked_rng(rng).uniform(-bound, bound, shape), dtype)
 
 
 def zeros(rng: Any, shape: Sequence[int], dtype: Any = np.float32) -> Tensor:
@@ -194,7 +195,7 @@ def orthogonal(rng: Any, shape: Sequence[int], dtype: Any = np.float32) -> Tenso
     """
     n_in, n_out = _fans("orthogonal", shape)
     tall = (*shape[:-2], max(n_in, n_out), min(n_in, n_out))
-    q, r = np.linalg.qr(np.random.default_rng(rng).standard_normal(tall))
+    q, r = np.linalg.qr(checked_rng(rng).standard_normal(tall))
     q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
     return asarray(q if n_in >= n_out else np.swapaxes(q, -1, -2), dtype)
 

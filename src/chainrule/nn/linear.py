@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 from chainrule.graph.functions import zeros
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import check_sizes, checked_dtype, checked_rows
 from chainrule.nn.init import Initializer, initializer
@@ -77,7 +78,7 @@ class Linear(Module):
         who, shape = f"Linear({in_features}, {out_features})", (in_features, out_features)
         check_sizes(who, *shape)
         dtype = checked_dtype(who, dtype)
-        self.weight = asarray(initializer(init)(np.random.default_rng(rng), shape, dtype), dtype)
+        self.weight = asarray(initializer(init)(checked_rng(rng), shape, dtype), dtype)
         if self.weight.shape != shape:
             raise ShapeError("nn.init_shape", who=who, wanted=shape, got=self.weight.shape)
         self.bias = zeros(out_features, dtype) if bias else None

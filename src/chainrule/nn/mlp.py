@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 from chainrule.graph import keys as random
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor
 from chainrule.nn.activations import Activation
 from chainrule.nn.activations import activation as activation_named
@@ -99,7 +100,7 @@ class MLP(Module):
         who = f"MLP({in_features}, {sizes[1:]}, {out_features})"
         check_sizes(who, *sizes, out_features)
         self.activations = _one_each(who, activation, len(sizes) - 1)
-        generator = np.random.default_rng(rng)
+        generator = checked_rng(rng)
 
         def linear(n_in: int, n_out: int, following: Activation | None) -> Linear:
             return Linear(

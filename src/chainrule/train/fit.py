@@ -12,6 +12,7 @@ from chainrule.engines import repeat
 from chainrule.engines.native import native_available
 from chainrule.errors import OptionError
 from chainrule.graph import asarray, random
+from chainrule.graph.rng import checked_rng
 from chainrule.nn import partition
 from chainrule.optim import Optimizer, adam, current_learning_rate
 from chainrule.train.callbacks import Callback
@@ -151,7 +152,7 @@ def fit(
     >>> history[-1]["loss"] < 0.01
     True
     """
-    generator = np.random.default_rng(rng)
+    generator = checked_rng(rng)
     costs = Cost.of(cost)
     costs.check(model)
     optimizer = adam(1e-3) if optimizer is None else optimizer

@@ -19,6 +19,7 @@ from chainrule import words
 from chainrule.engines import repeat
 from chainrule.errors import OptionError
 from chainrule.graph import asarray, random
+from chainrule.graph.rng import checked_rng
 from chainrule.nn import partition
 from chainrule.optim import Optimizer, adam, learning_rate, set_learning_rate
 from chainrule.train.rows import prepared
@@ -179,7 +180,7 @@ def find_learning_rate(
     tenth of ``lowest`` are those of fastai's ``lr_find``.
     """
     _check(smallest, largest, steps, batch_size)
-    generator = np.random.default_rng(rng)
+    generator = checked_rng(rng)
     costs, optimizer = Cost.of(cost), adam() if optimizer is None else optimizer
     costs.check(model)
     model = tree_map(asarray, model)

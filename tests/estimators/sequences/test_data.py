@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.errors import ChainruleError
 from chainrule.estimators import ParameterError, SequenceClassifier, SequenceRegressor
@@ -188,6 +189,21 @@ def test_other_features_than_in_training_are_refused(walks):
     model = SequenceClassifier(**SMALL).fit(*walks)
     with pytest.raises(ChainruleError, match="sequences of 2 features, but got 3"):
         model.predict([np.ones((4, 3))])
+
+
+def test_columns_keep_their_order():
+    frames = [pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, i]}) for i in range(4)]
+    model = SequenceRegressor(hidden_layer_sizes=(2,), max_iter=1, engine="interpret")
+    with pytest.warns(ConvergenceWarning):
+        model.fit(frames, np.arange(4.0))
+    assert list(model.feature_names_in_) == ["a", "b"]
+    turned = [frame[["b", "a"]] for frame in frames]
+    with pytest.raises(ValueError, match="same order"):
+        model.predict(turned)
+    with pytest.raises(ChainruleError, match=r"X\[1\] has \['b', 'a'\]"):
+        model.fit([frames[0], turned[1]], [0.0, 1.0])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict([frame.to_numpy() for frame in frames])
 
 
 @pytest.mark.parametrize("x", [np.ones((5, 2)), np.ones((5, 2)).tolist()], ids=["array", "lists"])

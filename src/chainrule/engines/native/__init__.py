@@ -6,7 +6,7 @@ memory, :mod:`region`, :mod:`product`, :mod:`row_sums` and :mod:`loops` write th
 :mod:`writer` puts them together. :mod:`program` and :mod:`training` are called from Python.
 
 Nothing here is imported before it is needed: LLVM takes a while, and may be missing. Graphs that do
-the same share their code.
+the same share their code, but not the memory that it runs in: that goes with who asked for it.
 """
 
 import importlib
@@ -84,7 +84,7 @@ def native_program(
     """
     module = importlib.import_module("chainrule.engines.native.bound")
     program = _compiled.get((graph, threads), lambda: module.NativeProgram(graph, threads=threads))
-    bound: Callable[[Sequence[Any]], list[np.ndarray]] = module.Bound(program, last)
+    bound: Callable[[Sequence[Any]], list[np.ndarray]] = module.Bound(program.renewed(), last)
     return bound
 
 
@@ -107,4 +107,4 @@ def native_loop(
         (graph, *counts, threads, shorter),
         lambda: module.NativeLoop(graph, *counts, threads=threads, shorter=shorter),
     )
-    return loop
+    return loop.renewed()

@@ -1,11 +1,12 @@
 """Compiled code, ready to be called: with memory for each run, on as many threads as are free."""
 
+import copy
 import ctypes
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -68,6 +69,12 @@ class Executable:
         with self._lock:  # where the run was interrupted, its memory is not used again
             self._free.append(memory)
         return good
+
+    def renewed(self) -> Self:
+        """The same code with memory of its own, which is given back when this goes."""
+        other = copy.copy(self)
+        other._free, other._lock = [], threading.Lock()
+        return other
 
     def memory(self, count: int) -> "Memory":
         """Memory for runs on so many arrays, one at a time."""

@@ -1,9 +1,10 @@
 """A graph as machine code, called from Python."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from llvmlite import ir
@@ -140,6 +141,12 @@ class NativeProgram:
     def design(self) -> Design:
         """What was decided."""
         return Design(self.graph, self._target)
+
+    def renewed(self) -> Self:
+        """The same code with memory of its own, which is given back when this goes."""
+        other = copy.copy(self)
+        other.executable = self.executable.renewed()
+        return other
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         """Outputs for the given inputs, which are not changed."""

@@ -1,8 +1,10 @@
 """A training loop as machine code: gather a mini-batch, run the step, as often as asked for."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from llvmlite import ir
@@ -239,6 +241,12 @@ class NativeLoop:
     def design(self) -> LoopDesign:
         """What was decided."""
         return LoopDesign(self._step, *self._counts, self._target, self._shorter)
+
+    def renewed(self) -> Self:
+        """The same code with memory of its own, which is given back when this goes."""
+        other = copy.copy(self)
+        other._run = self._run.renewed()
+        return other
 
     def constants_for(self, step: Graph) -> list[np.ndarray] | None:
         """The constants with which the code does a step on a shorter batch; None if it cannot."""

@@ -15,6 +15,7 @@ __all__ = [
     "Steps",
     "check_targets",
     "checked_steps",
+    "named_sequence",
     "padded",
     "side_by_side",
     "standardized",
@@ -105,6 +106,29 @@ def checked_steps(who: str, X: Any) -> Steps:
     steps = _of_list(who, X) if _is_list(X) else _of_array(who, X)
     _check_finite(who, steps)
     return steps
+
+
+def named_sequence(who: str, X: Any) -> Any:
+    """A sequence of ``X`` with the names of the features of all, or an array, which has none.
+
+    Raises
+    ------
+    DataError
+        If tables name their columns otherwise, or in another order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from chainrule.estimators.sequences.data import named_sequence
+    >>> list(named_sequence("Example", [pd.DataFrame({"t": [1.0, 2.0]})]).columns)
+    ['t']
+    """
+    tables = [(i, s) for i, s in enumerate(X) if hasattr(s, "columns")] if _is_list(X) else []
+    names = [list(table.columns) for _, table in tables]
+    for (i, _), own in zip(tables, names, strict=True):
+        if own != names[0]:
+            raise DataError("estimators.columns_differ", who=who, i=i, first=names[0], got=own)
+    return tables[0][1] if tables else np.empty((0, 0))
 
 
 def _is_list(X: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils import check_X_y
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _check_feature_names
 
 from chainrule.errors import ShapeError
 from chainrule.estimators.base import NetworkEstimator, single_column
@@ -18,6 +19,7 @@ from chainrule.estimators.sequences.data import (
     Steps,
     check_targets,
     checked_steps,
+    named_sequence,
     side_by_side,
     standardized,
     standardizer,
@@ -121,6 +123,7 @@ class SequenceEstimator(NetworkEstimator):
         """Padded sequences, and targets, both checked."""
         who = type(self).__name__
         steps = checked_steps(who, X)
+        _check_feature_names(self, named_sequence(who, X), reset=first)
         # Numbers of rows stand for the sequences, of which scikit-learn looks at the count only.
         numbers = np.arange(len(steps.lengths))[:, None]
         check_targets(who, y)
@@ -140,7 +143,10 @@ class SequenceEstimator(NetworkEstimator):
         """Other sequences, which are padded batch by batch."""
         if isinstance(X, Steps | Sequences):  # from the estimator itself, to measure in training
             return X if isinstance(X, Steps) else X.steps
-        return self._standardized(checked_steps(type(self).__name__, X), dtype)
+        who = type(self).__name__
+        steps = self._standardized(checked_steps(who, X), dtype)
+        _check_feature_names(self, named_sequence(who, X), reset=False)
+        return steps
 
     def _standardized(self, steps: Steps, dtype: np.dtype[Any]) -> Steps:
         who, wanted, (count, features) = type(self).__name__, self.n_features_in_, steps.shape

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule import nn
 from chainrule.errors import OptionError
 from chainrule.graph import Tensor, arange, asarray, max, random, sum, where
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike
 from chainrule.nn.recurrent import Recurrent
 from chainrule.trees import tree_leaves
@@ -187,7 +188,7 @@ def sequence_network(
         raise OptionError("estimators.no_hidden", layer=layer)
     if pooling == "auto":
         pooling = "mean" if layer == "transformer" else "last"
-    generator = np.random.default_rng(rng)
+    generator = checked_rng(rng)
     common: dict[str, Any] = {"rng": generator, "dtype": dtype}
     dropped = nn.Dropout(dropout) if dropout else None
     if layer == "transformer":

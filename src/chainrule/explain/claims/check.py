@@ -32,6 +32,7 @@ from chainrule.explain.claims.verdict import Condition, Edit, Verdict
 from chainrule.explain.claims.writing import in_syntax
 from chainrule.explain.formulas import to_text
 from chainrule.explain.formulas.tree import Equation, Expression, Partial, Symbol
+from chainrule.graph.rng import checked_rng
 
 __all__ = ["check_claim"]
 
@@ -118,7 +119,7 @@ def check_claim(
     with np.errstate(all="ignore"):  # formulas are tried outside of their domains, too
         return _checked(
             function, claim, wrt, shapes, let, random, about, syntax, lang,
-            np.random.default_rng(rng),
+            checked_rng(rng),
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from chainrule.graph.functions import arange, zeros
 from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.joining import concatenate
 from chainrule.graph.ops.movement import transpose
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.attention.cache import Cache, check_cache, empty_cache
 from chainrule.nn.attention.function import attention
@@ -136,7 +137,7 @@ class MultiHeadAttention(Module):
             raise OptionError("nn.rotary_heads", who=who, got=width // heads)
         if rotary:
             check_base(who, rotary_base)
-        dtype, generator = checked_dtype(who, dtype), np.random.default_rng(rng)
+        dtype, generator = checked_dtype(who, dtype), checked_rng(rng)
         draw, narrow = initializer(init), width // heads * shared
         parts = [draw(generator, (width, n), dtype) for n in (width, narrow, narrow)]
         biases = zeros(width + 2 * narrow, dtype) if bias else None

@@ -20,6 +20,7 @@ from chainrule.graph.functions import zeros, zeros_like
 from chainrule.graph.ops.elementwise import sigmoid, tanh
 from chainrule.graph.ops.joining import concatenate
 from chainrule.graph.ops.movement import broadcast_to
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import Activation
 from chainrule.nn.activations import activation as activation_named
@@ -93,7 +94,7 @@ class Cell(Module):
         who = f"{type(self).__name__}({inputs}, {units})"
         check_options(who, unknown, type(self).__init__, Cell.__init__)
         check_sizes(who, inputs, units)
-        dtype, generator = checked_dtype(who, dtype), np.random.default_rng(rng)
+        dtype, generator = checked_dtype(who, dtype), checked_rng(rng)
 
         def drawn(draw: Initializer, shape: tuple[int, int]) -> Tensor:
             parts = [asarray(draw(generator, shape, dtype), dtype) for _ in self.blocks]

@@ -11,8 +11,6 @@ its beginning until the first real step, which is the last one of the sequence.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from chainrule import words
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import keys as random
@@ -20,6 +18,7 @@ from chainrule.graph.loops import scan
 from chainrule.graph.ops.elementwise import where
 from chainrule.graph.ops.joining import concatenate
 from chainrule.graph.ops.movement import swapaxes
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.checks import adapted, check_sizes, checked_rows
 from chainrule.nn.dropout import Dropout
@@ -99,7 +98,7 @@ class Recurrent(Module):
         between = Dropout(dropout) if dropout else None
         if between is not None and layers == 1:
             raise OptionError("nn.between_layers", who=who, got=dropout)
-        directions, generator = 2 if bidirectional else 1, np.random.default_rng(rng)
+        directions, generator = 2 if bidirectional else 1, checked_rng(rng)
         sizes = [inputs, *[directions * units] * (layers - 1)]
         self.cells = tuple(
             self.cell(size, units, rng=generator, **options)

@@ -7,6 +7,7 @@ import numpy as np
 from chainrule.errors import OptionError, suggest
 from chainrule.graph.functions import arange
 from chainrule.graph.ops.elementwise import where
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor
 from chainrule.nn.activations import Activation
 from chainrule.nn.attention import Cache, MultiHeadAttention
@@ -129,7 +130,7 @@ class TransformerBlock(Module):
         dtype: Any = np.float32,
     ) -> None:
         common: dict[str, Any] = {"bias": bias, "dropout": dropout, "dtype": dtype}
-        common["rng"] = np.random.default_rng(rng)
+        common["rng"] = checked_rng(rng)
         common |= {} if init is None else {"init": init}
         common |= {} if output_init is None else {"output_init": output_init}
         own: dict[str, Any] = {"rotary": rotary, "rotary_base": rotary_base}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.ops.joining import concatenate
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor
 from chainrule.nn.activations import Activation, gelu, relu, silu
 from chainrule.nn.activations import activation as activation_named
@@ -102,7 +103,7 @@ class FeedForward(Module):
         gated = GATED.get(activation) if isinstance(activation, str) else None
         self.gated = gated is not None
         self.activation = activation_named(activation) if gated is None else gated
-        generator, draw = np.random.default_rng(rng), initializer(init, self.activation)
+        generator, draw = checked_rng(rng), initializer(init, self.activation)
 
         def up() -> Linear:
             return Linear(width, hidden, bias=bias, init=draw, rng=generator, dtype=dtype)

@@ -22,6 +22,7 @@ from chainrule.graph.loops import while_loop
 from chainrule.graph.node import Graph
 from chainrule.graph.ops.elementwise import log, maximum, where
 from chainrule.graph.ops.reductions import argmax, argsort, cumsum, max, sum
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import softmax
 from chainrule.nn.attention import Cache
@@ -141,7 +142,7 @@ def generate(
         asarray(np.int64(steps)),
         asarray(np.isin(np.arange(model.symbols), stops)),
     )
-    key = keys.key(int(np.random.default_rng(rng).integers(2**63)))
+    key = keys.key(int(checked_rng(rng).integers(2**63)))
     nothing = _nothing(len(ids), _room(model.position_table, needed, SMALLEST_CACHE), key)
     arguments = model, task, None if greedy else choice, nothing
     written = _compiled(_engine(engine, steps, arguments))(*arguments)

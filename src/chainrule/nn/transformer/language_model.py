@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule import words
 from chainrule.errors import ShapeError
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.activations import Activation
 from chainrule.nn.attention import Cache
@@ -131,7 +132,7 @@ class LanguageModel(Module):
         who = f"LanguageModel({symbols}, {width}, {heads}, {blocks}, time={time})"
         check_sizes(who, symbols, width, heads, blocks, time)
         check_positions(who, positions)
-        generator, draw = np.random.default_rng(rng), normal(0.02)
+        generator, draw = checked_rng(rng), normal(0.02)
         common: dict[str, Any] = {"init": draw, "rng": generator, "dtype": dtype}
         self.embedding = Embedding(symbols, width, **common)
         learned = positions == "learned"

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from chainrule.graph import keys as random
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import Tensor, asarray
 from chainrule.nn.init import Initializer
 
@@ -14,7 +13,7 @@ __all__ = ["keys_for", "normal"]
 
 
 def _normal(rng: Any, shape: Sequence[int], dtype: Any, deviation: float) -> Tensor:
-    drawn = np.random.default_rng(rng).standard_normal(shape)
+    drawn = checked_rng(rng).standard_normal(shape)
     return asarray(drawn * deviation, dtype)
 
 

@@ -8,6 +8,7 @@ from chainrule.errors import DataError, DtypeError, OptionError, ShapeError, sug
 from chainrule.graph.functions import arange, take
 from chainrule.graph.ops.elementwise import cos, sin
 from chainrule.graph.ops.joining import stack
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.attention.rotary import angles
 from chainrule.nn.checks import adapted, check_sizes, checked_dtype
@@ -125,7 +126,7 @@ class PositionTable(Module):
         check_sizes(who, time, width)
         dtype = checked_dtype(who, dtype)
         shape = (time, width)
-        self.weight = asarray(initializer(init)(np.random.default_rng(rng), shape, dtype), dtype)
+        self.weight = asarray(initializer(init)(checked_rng(rng), shape, dtype), dtype)
         if self.weight.shape != shape:
             raise ShapeError("nn.init_shape", who=who, wanted=shape, got=self.weight.shape)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.graph.functions import arange
 from chainrule.graph.ops.elementwise import where
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor
 from chainrule.nn.attention import Cache
 from chainrule.nn.checks import check_sizes
@@ -125,7 +126,7 @@ class Seq2Seq(Module):
         read, written = symbols if isinstance(symbols, tuple) else (symbols, symbols)
         check_sizes(who, read, written, width, heads, time)
         check_positions(who, positions)
-        common: dict[str, Any] = {"init": normal(0.02), "rng": np.random.default_rng(rng)}
+        common: dict[str, Any] = {"init": normal(0.02), "rng": checked_rng(rng)}
         common["dtype"] = dtype
         learned = positions == "learned"
         self.source_embedding = Embedding(read, width, **common)

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.attention import Cache
 from chainrule.nn.checks import check_sizes
@@ -35,7 +36,7 @@ class _Stack(Module):
         **options: Any,
     ) -> None:
         check_sizes(f"{type(self).__name__}({width}, {heads}, {blocks})", width, heads, blocks)
-        generator = np.random.default_rng(rng)
+        generator = checked_rng(rng)
         self.blocks = tuple(
             TransformerBlock(width, heads, rng=generator, **options) for _ in range(blocks)
         )
@@ -288,7 +289,7 @@ class Transformer(Module):
         rng: Any = None,
         **options: Any,
     ) -> None:
-        generator = np.random.default_rng(rng)
+        generator = checked_rng(rng)
         reading, writing = (blocks, blocks) if isinstance(blocks, int) else blocks
         self.encoder = Encoder(width, heads, reading, rng=generator, **options)
         self.decoder = Decoder(width, heads, writing, rng=generator, **options)
