@@ -53,5 +53,6 @@ def from_panels(panels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A copy of the matrix of such a shape; an array of that shape is copied as it is."""
     if panels.shape == shape:
         return panels.copy()
-    whole = panels.transpose(1, 0, 2).reshape(shape[0], -1)
-    return np.ascontiguousarray(whole[:, : shape[1]])
+    columns, width = shape[1], panels.shape[2]
+    parts = [panel[:, : columns - i * width] for i, panel in enumerate(panels)]
+    return np.concatenate(parts, axis=1)
