@@ -106,6 +106,11 @@ PROGRAMS = {
         lambda x: scattered(x) ** 3,
         (normal(4, 4),),
     ),
+    "put": Program(
+        lambda x, y: cr.scatter(x**2, [[2], [0]], cr.sin(y)) ** 3,
+        lambda x, y: (x**2).index_put((torch.tensor([2, 0]),), torch.sin(y)) ** 3,
+        (normal(3, 4), normal(2, 4)),
+    ),
     "concatenate": Program(
         lambda x, y: cr.concatenate([x, y * 2, cr.exp(x)], axis=1) ** 2,
         lambda x, y: torch.cat([x, y * 2, torch.exp(x)], 1) ** 2,

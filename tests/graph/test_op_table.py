@@ -71,6 +71,16 @@ def _loop_scatter(u: np.ndarray, indices: np.ndarray, shape: Any, batch: int) ->
     return out
 
 
+def _loop_put(x: np.ndarray, indices: np.ndarray, values: np.ndarray, batch: int) -> np.ndarray:
+    if batch:
+        triples = zip(x, indices, values, strict=True)
+        return np.stack([_loop_put(a, i, v, batch - 1) for a, i, v in triples])
+    out = x.copy()
+    for place in np.ndindex(indices.shape[:-1]):
+        out[tuple(indices[place])] = values[place]
+    return out
+
+
 def _loop_pad(x: np.ndarray, low: Any, high: Any, interior: Any) -> np.ndarray:
     shape = [
         a + n + b + c * max(n - 1, 0)
@@ -129,6 +139,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "flip": lambda x, axes: np.flip(x, axes),
     "concatenate": lambda *xs, axis: np.concatenate(xs, axis),
     "gather": _loop_gather,
+    "scatter": _loop_put,
     "scatter_add": _loop_scatter,
     "sum": lambda x, axes: np.sum(x, axes, dtype=x.dtype),
     "max": lambda x, axes: np.max(x, axes),

@@ -137,6 +137,11 @@ def _gather(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) -> 
 
 
 def _scatter(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) -> Tensor:
+    batch = node.attributes["batch"] + 1
+    return apply(node.op, *_all_stretched(operands, flags, size), batch=batch)
+
+
+def _scatter_add(node: Node, operands: Sequence[Tensor], flags: Flags, size: int) -> Tensor:
     shape, batch = (size, *node.attributes["shape"]), node.attributes["batch"] + 1
     return apply(node.op, *_all_stretched(operands, flags, size), shape=shape, batch=batch)
 
@@ -171,7 +176,8 @@ RULES: dict[str, Rule] = {
     "slice": _with_leading(start=0, stop=None, step=1),
     "pad": _with_leading(low=0, high=0, interior=0),
     "gather": _gather,
-    "scatter_add": _scatter,
+    "scatter": _scatter,
+    "scatter_add": _scatter_add,
     "matmul": _matmul,
     "cholesky": _same,
     "triangular_solve": _same,

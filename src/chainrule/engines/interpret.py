@@ -27,7 +27,17 @@ __all__ = ["Program"]
 
 PICK = TABLE["pick"]
 #: Rows whose result is memory of its own, so that a reader may overwrite it.
-FRESH = {"matmul", "where", "sum", "concatenate", "pad", "gather", "scatter_add", "cumsum"}
+FRESH = {
+    "matmul",
+    "where",
+    "sum",
+    "concatenate",
+    "pad",
+    "gather",
+    "scatter",
+    "scatter_add",
+    "cumsum",
+}
 #: Below this many elements a new array costs less than the decision to reuse one.
 REUSE_SIZE = 512
 

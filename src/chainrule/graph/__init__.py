@@ -42,7 +42,7 @@ __all__ = [
     "min", "minimum", "moveaxis", "multiply", "named", "negative", "norm", "not_equal", "ones",
     "ones_like", "outer", "pad", "power", "prod", "random", "random_bits", "ravel",
     "reciprocal", "recompute", "remainder", "repeat", "reshape", "roll", "round", "scan",
-    "scatter_add", "sigmoid", "sign", "simplify", "sin", "sinh", "sort", "split", "sqrt",
+    "scatter", "scatter_add", "sigmoid", "sign", "simplify", "sin", "sinh", "sort", "split", "sqrt",
     "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take",
     "take_along_axis", "tan", "tanh", "tensor", "tile", "transpose", "triangular_solve", "tril",
     "triu", "trunc", "var", "verify", "where", "while_loop", "zeros", "zeros_like",

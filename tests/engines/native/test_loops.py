@@ -84,6 +84,10 @@ BIG = {
     "pad": ([Spec((999, 999), F32)], {"low": (1, 1), "high": (1, 1), "interior": (0, 0)}),
     "concatenate": ([Spec((999, 999), F32)] * 2, {"axis": 1}),
     "gather": ([Spec((999, 999), F32), Spec((99, 1), I64)], {"batch": 0}),
+    "scatter": (
+        [Spec((999, 999), F32), Spec((99, 1), I64), Spec((99, 999), F32)],
+        {"batch": 0},
+    ),
     "scatter_add": (
         [Spec((99, 999), F32), Spec((99, 1), I64)],
         {"batch": 0, "shape": (999, 999)},

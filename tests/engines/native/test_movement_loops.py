@@ -1,6 +1,7 @@
 """Copies of any geometry, and gather and scatter with indices that may be wrong."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -113,6 +114,31 @@ def test_gather_and_scatter_are_exact(shape, places, k, batch, dtype):
     assert_rule_is_exact("scatter_add", [updates, indices], attributes)
 
 
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "places", "k", "batch"),
+    [
+        ((50, 37), (7,), 1, 0),
+        ((7, 5, 3, 2), (2, 3), 2, 0),
+        ((3, 9, 16), (3, 4), 1, 1),
+        ((2, 3, 5, 4), (2, 3), 1, 2),
+        ((5, 0), (4,), 1, 0),
+        ((5, 3), (0,), 1, 0),
+    ],
+    ids=str,
+)
+def test_scatter_is_exact(shape, places, k, batch, dtype):
+    lengths, rng = shape[batch : batch + k], np.random.default_rng(0)
+    count = math.prod(places[batch:])
+    drawn = [
+        np.stack(np.unravel_index(rng.permutation(math.prod(lengths))[:count], lengths), -1)
+        for _ in range(math.prod(places[:batch]))
+    ]
+    indices = np.stack(drawn).reshape(*places, k).astype(dtype)
+    x, values = (numbers(s, np.float32) for s in (shape, (*places, *shape[batch + k :])))
+    assert_rule_is_exact("scatter", [x, indices, values], {"batch": batch})
+
+
 def test_gather_of_booleans():
     x = numbers((9, 5), BOOL)
     assert_rule_is_exact("gather", [x, np.array([[3], [8], [0]])], {"batch": 0})
@@ -159,6 +185,11 @@ def test_an_index_out_of_range_sets_the_error_and_touches_nothing(dtype, column)
         got, error = run_rule_with_error("scatter_add", [updates, indices], attributes)
         assert error == 1
         wanted = np.zeros_like(x)
+        wanted[1, 2], wanted[5, 6] = updates[0], updates[2]
+        np.testing.assert_array_equal(got, wanted)
+        got, error = run_rule_with_error("scatter", [x, indices, updates], {"batch": 0})
+        assert error == 1
+        wanted = x.copy()
         wanted[1, 2], wanted[5, 6] = updates[0], updates[2]
         np.testing.assert_array_equal(got, wanted)
 

@@ -47,6 +47,11 @@ def rnn(h, row, weight):
     return h, h
 
 
+def put(state, row):
+    place = (cr.abs(row[:1, :1]) * 5).astype("int64")
+    return cr.scatter(state, place, row[1:2])
+
+
 def swapped(state, row):
     a, b = state
     return (b, a + row), a
@@ -56,6 +61,9 @@ BODIES = {
     "read where it was put out": (lambda s, r: rnn(s, r, W), Way.OUTPUT),
     "two places in turns": (lambda s, r: (rnn(s, r, W)[0], None), Way.TURNS),
     "over the old one": (lambda s, r: (s + r, cr.sum(s * r, 1)), Way.IN_PLACE),
+    "one place of it": (lambda s, r: (put(s, r), cr.sum(r, 1)), Way.IN_PLACE),
+    "one place, the old one put out": (lambda s, r: (put(s, r), s), None),
+    "a place that it names itself": (lambda s, r: (put(s, s), cr.sum(r, 1)), None),
     "unchanged": (lambda s, r: (s, s * r), Way.IN_PLACE),
     "the row itself": (lambda s, r: (r, s), Way.COPY),
     "a number": (lambda s, r: (s * 0 + cr.sum(r), s), None),

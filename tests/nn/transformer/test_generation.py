@@ -59,6 +59,18 @@ def test_a_batch_of_sequences_of_different_length_in_one_cache():
         np.testing.assert_allclose(logits.numpy()[row], alone[0, -2:], rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_stands_behind_the_length_counts_for_nothing(count):
+    layer = nn.MultiHeadAttention(8, 2, rng=0)
+    x = cr.asarray(np.random.default_rng(0).normal(size=(2, 6, 8)), "float32")
+    y, _ = layer(x[:, : 3 + count], causal=True, cache=layer.cache(2, 6))
+    _, cache = layer(x, causal=True, cache=layer.cache(2, 6))
+    back = cache._replace(length=cache.length - 3)
+    again, cache = layer(x[:, 3 : 3 + count], causal=True, cache=back)
+    np.testing.assert_allclose(again.numpy(), y[:, 3:].numpy(), rtol=1e-5, atol=1e-6)
+    assert cache.length.tolist() == [3 + count] * 2
+
+
 def test_a_layer_with_a_cache_and_a_mask():
     layer = nn.MultiHeadAttention(8, 2, rng=0, dtype="float64")
     x = np.random.default_rng(0).normal(size=(2, 6, 8))

@@ -2,12 +2,13 @@
 
 A step of a scan makes a new state from the old one. Where the old one is last read by the very loop
 nest that makes the new one, and element by element, the new one is written over it: parameters and
-the optimizer's moments are never copied. Nor is a state that no step changes, such as a rate.
+the optimizer's moments are never copied, and of a cache only the new places are written. Nor is a
+state copied that no step changes, such as a rate.
 """
 
 from collections.abc import Sequence
 
-from chainrule.engines.native.kernels import Kernel, Kind, Region, Schedule
+from chainrule.engines.native.kernels import Kernel, Kind, Region, Schedule, Single
 from chainrule.engines.native.sweeps import sweeps_of
 from chainrule.engines.native.uses import Use, outside_kind
 from chainrule.graph.node import Node
@@ -52,6 +53,9 @@ def _may_overwrite(body: Schedule, old: Node, new: Node, reads: Sequence[Sequenc
 
 def _element_by_element(kernel: Kernel, old: Node, new: Node, body: Schedule) -> bool:
     """Whether the kernel reads an element of ``old`` only to make the same element of ``new``."""
+    if isinstance(kernel, Single) and kernel.node.op.name == "scatter":
+        target, *others = body.sources(kernel.node)
+        return target is old and old not in others
     if not isinstance(kernel, Region):
         return False
     if kernel.anchor is not None and old in body.sources(kernel.anchor):

@@ -1,4 +1,4 @@
-"""Native loops that move elements: transposes, slices, padding, joining, gather and scatter.
+"""Native loops that move elements: transposes, slices, padding, joining, gather and scatters.
 
 All but the last two are one thing, an *affine copy*: in a nest of loops, a step of each loop moves
 a fixed distance in the memory that is read and a fixed distance in the memory that is written
@@ -305,6 +305,28 @@ def _scatter_add(
     for_each_place(e, indices, places, spec.shape, batch, error, body)
 
 
+def _scatter(
+    e: Emitter,
+    out: Value,
+    inputs: Values,
+    specs: Specs,
+    spec: Spec,
+    attributes: Options,
+    scratch: Value,
+    error: Value,
+) -> None:
+    (x, indices, values), places, batch = inputs, specs[1], attributes["batch"]
+    item, width = spec.dtype.itemsize, math.prod(spec.shape[batch + places.shape[-1] :])
+    with e.when(e.b.icmp_unsigned("!=", out, x)):  # in place, nothing has to be brought there
+        e.copy_bytes(out, x, spec.size * item)
+
+    def body(place: Value, row: Value) -> None:
+        to = e.at(out, e.times(row, width), dtype=spec.dtype)
+        e.copy_bytes(to, e.at(values, e.times(place, width), dtype=spec.dtype), width * item)
+
+    for_each_place(e, indices, places, spec.shape, batch, error, body)
+
+
 MOVEMENT_RULES: dict[str, Rule] = {
     "transpose": copying(_transpose),
     "broadcast_to": copying(_broadcast_to),
@@ -313,5 +335,6 @@ MOVEMENT_RULES: dict[str, Rule] = {
     "pad": copying(_pad, into_zeros=True),
     "concatenate": _concatenate,
     "gather": _gather,
+    "scatter": _scatter,
     "scatter_add": _scatter_add,
 }

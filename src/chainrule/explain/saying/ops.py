@@ -105,6 +105,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "bitwise_xor": "of bits or conditions; it has no derivative",
         "bitwise_not": "of bits or conditions; it has no derivative",
         "gather": "which element stands where depends on data",
+        "scatter": "which element stands where depends on data",
         "scatter_add": "which element stands where depends on data",
         "flip": "elements change places; the derivative is 1 at the element's new place",
         "pad": "elements change places; the derivative is 1 at the element's new place",

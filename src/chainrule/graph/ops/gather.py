@@ -1,9 +1,10 @@
-"""Rows that address elements by index: gather, and its transpose scatter-add.
+"""Rows that address elements by index: gather, its transpose scatter-add, and scatter.
 
 In ``gather(x, indices)``, ``x`` is ``[*batch, n1 … nk, *rest]`` and ``indices`` is
 ``[*batch, *places, k]``. The result is ``[*batch, *places, *rest]``, where
 ``result[b, p] = x[b, i1, …, ik]`` for ``(i1, …, ik) = indices[b, p]``. ``scatter_add`` adds values
-at the same places. As in NumPy, a negative index counts from the end.
+at the same places, and ``scatter`` puts them there. As in NumPy, a negative index counts from the
+end.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.errors import DtypeError, ShapeError
-from chainrule.graph.apply import apply
+from chainrule.graph.apply import apply, promoted
 from chainrule.graph.spec import Shape, Spec
 from chainrule.graph.table import Check, Example, Linear, Op, add_row
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 
-__all__ = ["gather", "scatter_add"]
+__all__ = ["gather", "scatter", "scatter_add"]
 
+ANY = "fib"
 F64 = np.dtype(np.float64)
 I64 = np.dtype(np.int64)
 
@@ -112,7 +114,7 @@ def gather(x: ArrayLike, indices: ArrayLike, batch: int = 0) -> Tensor:
 
 
 # ------------------------------------------------------------------ scatter-add
-def _scatter_rule(updates: Spec, indices: Spec, shape: Shape, batch: int) -> Spec:
+def _scatter_add_rule(updates: Spec, indices: Spec, shape: Shape, batch: int) -> Spec:
     k = _checked_indices(shape, indices, batch)
     if updates.shape != (*indices.shape[:-1], *shape[batch + k :]):
         raise ShapeError("graph.gather", shape=updates.shape, indices=indices.shape, batch=batch)
@@ -121,7 +123,7 @@ def _scatter_rule(updates: Spec, indices: Spec, shape: Shape, batch: int) -> Spe
     return updates.with_shape(shape)
 
 
-def _scatter_value(
+def _scatter_add_value(
     updates: np.ndarray, indices: np.ndarray, shape: Shape, batch: int
 ) -> np.ndarray:
     out = np.zeros(shape, updates.dtype)
@@ -129,19 +131,19 @@ def _scatter_value(
     return out
 
 
-def _scatter_transpose(
+def _scatter_add_transpose(
     i: int, g: Tensor, updates: Tensor, indices: Tensor, shape: Shape, batch: int
 ) -> Tensor:
     return gather(g, indices, batch)
 
 
-SCATTER = add_row(
+SCATTER_ADD = add_row(
     Op(
         "scatter_add",
         "movement",
-        _scatter_rule,
-        _scatter_value,
-        Linear(_scatter_transpose),
+        _scatter_add_rule,
+        _scatter_add_value,
+        Linear(_scatter_add_transpose),
         Check(
             examples=(
                 Example(
@@ -189,5 +191,101 @@ def scatter_add(
     Tensor f32[3] [4. 0. 2.]
     """
     updates, indices, shape = asarray(updates), asarray(indices), tuple(map(int, shape))
-    _scatter_rule(updates.spec, indices.spec, shape, batch)
-    return apply(SCATTER, updates, indices, shape=shape, batch=batch)
+    _scatter_add_rule(updates.spec, indices.spec, shape, batch)
+    return apply(SCATTER_ADD, updates, indices, shape=shape, batch=batch)
+
+
+# ------------------------------------------------------------------ scatter
+def _scatter_rule(x: Spec, indices: Spec, values: Spec, batch: int) -> Spec:
+    k = _checked_indices(x.shape, indices, batch)
+    if values.shape != (*indices.shape[:-1], *x.shape[batch + k :]):
+        raise ShapeError("graph.gather", shape=values.shape, indices=indices.shape, batch=batch)
+    if values.dtype != x.dtype:
+        raise DtypeError("graph.mixed", who="scatter", specs=f"{x!r} and {values!r}")
+    return x
+
+
+def _scatter_value(
+    x: np.ndarray, indices: np.ndarray, values: np.ndarray, batch: int
+) -> np.ndarray:
+    out = x.copy()
+    out[_places(x.shape, indices, batch)] = values
+    return out
+
+
+def _scatter_transpose(
+    i: int, g: Tensor, x: Tensor, indices: Tensor, values: Tensor, batch: int
+) -> Tensor:
+    if i == 2:
+        return gather(g, indices, batch)
+    return scatter(g, indices, np.zeros(values.shape, values.dtype), batch)
+
+
+SCATTER = add_row(
+    Op(
+        "scatter",
+        "movement",
+        _scatter_rule,
+        _scatter_value,
+        Linear(_scatter_transpose, inputs=(0, 2), jointly=True),
+        Check(  # one place for each of a batch: no place is named twice
+            examples=(
+                Example(
+                    (Spec((4, 3), F64), Spec((1, 1), I64), Spec((1, 3), F64)),
+                    {"batch": 0},
+                    ("", "index:4", ""),
+                ),
+                Example(
+                    (Spec((2, 5, 3), F64), Spec((2, 1), I64), Spec((2, 3), F64)),
+                    {"batch": 1},
+                    ("", "index:5", ""),
+                ),
+                Example(
+                    (Spec((2, 3, 5, 4), F64), Spec((2, 3, 1, 2), I64), Spec((2, 3, 1), F64)),
+                    {"batch": 2},
+                    ("", "index:4", ""),
+                ),
+            ),
+            kinds="fib",
+        ),
+    )
+)
+
+
+def scatter(x: ArrayLike, indices: ArrayLike, values: ArrayLike, batch: int = 0) -> Tensor:
+    """``x`` with ``values`` in the places ``indices``; :func:`gather` of the result gives them.
+
+    Parameters
+    ----------
+    x
+        ``[*batch, n1 … nk, *rest]``.
+    indices
+        Integers ``[*batch, *places, k]``, each place named once; a negative one counts from the
+        end.
+    values
+        ``[*batch, *places, *rest]``.
+    batch
+        How many leading axes all share.
+
+    Returns
+    -------
+    Tensor
+        Like ``x``, in the common number type. A compiled loop whose state it updates writes these
+        places only.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an index is out of range.
+    DtypeError
+        If the indices are no integers.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.scatter([1.0, 2.0, 3.0], [[2], [0]], [30.0, 10.0])
+    Tensor f32[3] [10.  2. 30.]
+    """
+    (x, values), indices = promoted("scatter", ANY, (x, values)), asarray(indices)
+    _scatter_rule(x.spec, indices.spec, values.spec, batch)
+    return apply(SCATTER, x, indices, values, batch=batch)

@@ -11,8 +11,8 @@ import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.graph.functions import arange, zeros
 from chainrule.graph.ops.elementwise import where
-from chainrule.graph.ops.gather import gather
-from chainrule.graph.ops.movement import swapaxes
+from chainrule.graph.ops.gather import gather, scatter
+from chainrule.graph.ops.movement import broadcast_to, swapaxes
 from chainrule.graph.tensor import Tensor, asarray
 
 __all__ = ["Cache", "check_cache", "empty_cache"]
@@ -24,7 +24,7 @@ class Cache(NamedTuple):
     Attributes
     ----------
     k, v
-        ``(batch, heads, time, width of a head)``; what stands from ``length`` on is not looked at.
+        ``(batch, heads, time, width of a head)``; numbers from ``length`` on count for nothing.
     length
         Integers ``(batch,)``: how many places of each sequence are filled.
 
@@ -58,7 +58,7 @@ class Cache(NamedTuple):
     def extended(self, k: Tensor, v: Tensor, lengths: Tensor | None) -> "Cache":
         """With keys and values ``(batch, heads, T, width of a head)`` of the next places.
 
-        Of ``T`` places, ``lengths`` are real; the others are written over by what comes next.
+        Of ``T`` places, ``lengths`` are real; behind them stands 0.
         """
         count = k.shape[-2]
         added: Any = count if lengths is None else lengths
@@ -66,14 +66,20 @@ class Cache(NamedTuple):
         if not filled.is_symbolic and filled.numpy().max() > self.time:
             got = filled.numpy().max().item()
             raise ShapeError("nn.cache_full", time=self.time, got=got)
+        if count == 1 and lengths is None:
+            heads = broadcast_to(self.length[:, None, None], (*k.shape[:2], 1))
+            k, v = (
+                scatter(old, heads, new[:, :, 0], 2) for old, new in zip(self, (k, v), strict=False)
+            )
+            return Cache(k, v, filled)
         place = arange(self.time) - self.length[:, None]  # of the new ones, (batch, time)
-        new = (place >= 0) & (place < count)
+        past, new = place < 0, (place >= 0) & (arange(self.time) < filled[:, None])
+        chosen = where(new, place, 0)[..., None]
 
         def written(old: Tensor, values: Tensor) -> Tensor:
-            if count > 1:
-                chosen = where(new, place, 0)[..., None]
-                values = swapaxes(gather(swapaxes(values, 1, 2), chosen, batch=1), 1, 2)
-            return where(new[:, None, :, None], values, old)
+            values = swapaxes(gather(swapaxes(values, 1, 2), chosen, batch=1), 1, 2)
+            known, fresh = (x[:, None, :, None] for x in (past, new))
+            return where(known, old, where(fresh, values, 0))
 
         return Cache(written(self.k, k), written(self.v, v), filled)
 

@@ -33,7 +33,7 @@ from chainrule.nn.attention.masks import allowed_rows, causal_mask, checked_mask
 from chainrule.nn.checks import is_number
 from chainrule.nn.dropout import Dropout
 
-__all__ = ["Scale", "attention"]
+__all__ = ["Scale", "attended", "attention"]
 
 Scale: TypeAlias = float | Literal["auto"] | None
 
@@ -123,6 +123,41 @@ def attention(
     >>> nn.attention(q, k, v).item(), nn.attention(q, k, v, mask=[[True, False]]).item()
     (15.0, 10.0)
     """
+    return attended(
+        q,
+        k,
+        v,
+        mask=mask,
+        causal=causal,
+        scale=scale,
+        softcap=softcap,
+        dropout=dropout,
+        key=key,
+        weights=weights,
+        block=block,
+    )
+
+
+def attended(
+    q: ArrayLike,
+    k: ArrayLike,
+    v: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    causal: bool = False,
+    scale: Scale = "auto",
+    softcap: float | None = None,
+    dropout: ArrayLike = 0.0,
+    key: Tensor | None = None,
+    weights: bool = False,
+    block: int | Literal["auto"] | None = "auto",
+    clean: bool = False,
+) -> Any:
+    """:func:`attention`, whose docstring says what everything is.
+
+    ``clean``: keys and values that no query may look at are numbers: nothing has to be done about
+    them.
+    """
     q, k, v, causal = asarray(q), asarray(k), asarray(v), _checked_causal(causal)
     scores = _checked_scores(q, k, v)
     mask = None if mask is None else checked_mask("attention", mask, scores)
@@ -136,6 +171,7 @@ def attention(
         causal,
         None if weights or parts > 1 else _checked_block(block, t),
         1 if weights else parts,
+        clean,
     )
     tensors = {"q": q, "k": k, "v": v, "mask": mask, "dropout": drop, "key": key}
     y, p = call("attention", str(recipe), recipe, tensors)
@@ -151,11 +187,12 @@ class Recipe:
     causal: bool
     block: int | None
     parts: int = 1
+    clean: bool = False
 
     def __call__(self, tensors: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
         """The result; and the weights, if they were all there at once."""
         q, k, v, mask = (tensors[name] for name in ("q", "k", "v", "mask"))
-        if mask is not None:
+        if mask is not None and not self.clean:
             k, v = (_seen(x, _allowed(mask)) for x in (k, v))
         seen = {**tensors, "k": k, "v": v}
         t, s = q.shape[-2], k.shape[-2]

@@ -13,7 +13,7 @@ from chainrule.graph.ops.movement import transpose
 from chainrule.graph.rng import checked_rng
 from chainrule.graph.tensor import ArrayLike, Tensor, asarray
 from chainrule.nn.attention.cache import Cache, check_cache, empty_cache
-from chainrule.nn.attention.function import attention
+from chainrule.nn.attention.function import attended
 from chainrule.nn.attention.masks import checked_mask
 from chainrule.nn.attention.rotary import check_base, rotary
 from chainrule.nn.checks import adapted, check_sizes, checked_dtype, checked_rows
@@ -247,7 +247,7 @@ class MultiHeadAttention(Module):
         if mask is not None and allowed is not None:
             shape = (x.shape[0], self.heads, x.shape[1], k.shape[-2])
             allowed = _both(allowed, checked_mask(self, mask, shape))
-        y = attention(
+        y = attended(
             q,
             k,
             v,
@@ -257,6 +257,7 @@ class MultiHeadAttention(Module):
             dropout=0.0 if self.dropout is None else self.dropout.rate,
             key=None if self.dropout is None else key,
             weights=weights,
+            clean=cache is not None and mask is None,
         )
         y, p = y if weights else (y, None)
         y = self.output(transpose(y, (0, 2, 1, 3)).reshape(x.shape))
