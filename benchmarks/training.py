@@ -5,7 +5,7 @@
 The work. All contestants train the same network (:mod:`benchmarks.workloads`) from the same
 weights, with Adam(1e-3) in float32, on the same mini-batches: rows of a data set, gathered within
 what is timed by indices shuffled before. A run is as many steps as make a few milliseconds of work
-or more; the error of its last step must be the same for all.
+or more; the mean of its errors must be the same for all.
 
 The peers, in the best configurations that we found: JAX as one compiled ``lax.scan`` over the steps
 of a run, its state donated, also unrolled and with fast arithmetic; PyTorch step by step with fused

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -125,8 +125,11 @@ class Process(AbstractContextManager["Process"]):
 
     @property
     def value(self) -> float:
-        """The last of the values: by this all are compared."""
-        return float(self.values[-1]) if self.values else math.nan
+        """The mean of the values: by this all are compared.
+
+        What rounding makes of a single error grows from step to step.
+        """
+        return fmean(self.values) if self.values else math.nan
 
     def turn(self, seconds: float, patience: Patience, whole: Callable[[], bool]) -> None:
         """Take a turn, again if others used the machine meanwhile; the quietest one counts.
