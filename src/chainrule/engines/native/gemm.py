@@ -51,6 +51,7 @@ PAGES = 768 << 10  # bytes of which the processor remembers where their pages li
 OPEN = 512  # length of the pieces where only the run knows the contraction
 ROWS = 240  # rows of a block, where there are blocks: divisible by nearly all tile heights
 DEEP = 512  # from here on a contraction down A's columns meets the same sets of a cache again
+UNROLLED = 48  # multiplications in one turn of the loop over the contraction, roughly
 FEW = 12  # columns from which on vectors along the columns are full enough
 
 
@@ -143,7 +144,8 @@ def _columns_plan(spec: MatmulSpec, target: Target, vectors: int) -> Plan:
     often = panels > 8 or (panels >= 4 and spec.inner is not None and spec.inner >= DEEP)
     copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and often
     copy_b = _copy_pays(spec, spec.rows / height)
-    return Plan("columns", height, width, 4, _piece(spec), copy_a, copy_b)
+    unroll = max(1, UNROLLED // (height * width))
+    return Plan("columns", height, width, unroll, _piece(spec), copy_a, copy_b)
 
 
 def _copy_pays(spec: MatmulSpec, tiles: float) -> bool:
