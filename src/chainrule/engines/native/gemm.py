@@ -144,7 +144,7 @@ def _columns_plan(spec: MatmulSpec, target: Target, vectors: int) -> Plan:
     often = panels > 8 or (panels >= 4 and spec.inner is not None and spec.inner >= DEEP)
     copy_a = spec.a_at.row == 1 and spec.a_at.col != 1 and often
     copy_b = _copy_pays(spec, spec.rows / height)
-    unroll = max(1, UNROLLED // (height * width))
+    unroll = max(1, min(4, UNROLLED // (height * width)))
     return Plan("columns", height, width, unroll, _piece(spec), copy_a, copy_b)
 
 
