@@ -16,7 +16,7 @@ from chainrule.engines.choose import checked_engine, chosen_engine, threads_for
 from chainrule.engines.diagnosis import NonFinite, first_nonfinite
 from chainrule.engines.interpret import Program
 from chainrule.engines.native import Refused, native_loop
-from chainrule.engines.panels import from_panels, to_panels
+from chainrule.engines.panels import from_panels, lined_up, to_panels
 from chainrule.engines.threads import threads_that_pay
 from chainrule.errors import ShapeError
 from chainrule.graph.node import Graph
@@ -257,7 +257,7 @@ def _runs_of(sizes: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _fixed(traced: Trace) -> Arrays:
-    return [np.ascontiguousarray(x.numpy()) for x in traced.captured]
+    return [lined_up(x.numpy()) for x in traced.captured]
 
 
 class Running:

@@ -27,6 +27,20 @@ def test_is_the_program(rows):
         np.testing.assert_array_equal(a, b)
 
 
+def test_weights_begin_at_a_cache_line():
+    """A vector across two lines takes two reads, and NumPy's arrays begin behind a line."""
+    apart = np.zeros(64, "f")[1:33]
+    program = bound(lambda x, w: x * w, cr.Spec((32,)), cr.Spec((32,)), last=[apart])
+    assert [array.ctypes.data % 64 for array in program._last] == [0]
+
+
+def test_a_call_without_an_input_is_refused():
+    both = bound(lambda x, y, w: x + y + w, *[cr.Spec((2,))] * 3, last=[np.zeros(2, "f")])
+    both([np.ones(2, "f"), np.ones(2, "f")])
+    with pytest.raises(AssertionError):
+        both([np.ones(2, "f")])
+
+
 def test_results_are_the_callers_own():
     double = bound(lambda x, w: x * w, cr.Spec((2,)), cr.Spec((2,)), last=[np.full(2, 2, "f")])
     first, second = double([np.ones(2, "f")])[0], double([np.full(2, 5, "f")])[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.engines.native.executable import Memory
 from chainrule.engines.native.program import NativeProgram
-from chainrule.engines.panels import aligned
+from chainrule.engines.panels import aligned, lined_up
 
 __all__ = ["Bound"]
 
@@ -52,7 +52,7 @@ class Bound:
     """
 
     def __init__(self, program: NativeProgram, last: Sequence[np.ndarray]) -> None:
-        self._program, self._last = program, list(last)
+        self._program, self._last = program, [lined_up(array) for array in last]
         specs = program.graph.input_specs
         self._specs = specs[: len(specs) - len(self._last)]
         sizes = [s.size * s.dtype.itemsize for s in (*self._specs, *program.graph.output_specs)]
@@ -67,8 +67,9 @@ class Bound:
             place = self._free.pop()
         except IndexError:
             place = self._place()
-        for own, array in zip(place.inputs, arrays, strict=True):
-            np.copyto(own, array)
+        assert len(arrays) == len(place.inputs), "an input of the call before would stand there"
+        for i, array in enumerate(arrays):  # a strict zip takes a fifth of a microsecond longer
+            place.inputs[i][...] = array
         if not self._program.executable.run(place.memory, place.table):
             self._program.explain_failure([*arrays, *self._last])
         results = [array.copy() for array in place.outputs]

@@ -25,6 +25,7 @@ from chainrule.engines.native.plan import plan
 from chainrule.engines.native.tables import with_tables_first
 from chainrule.engines.native.target import Target, host
 from chainrule.engines.native.writer import Writer, shares_of
+from chainrule.engines.panels import lined_up
 from chainrule.graph.node import Graph
 from chainrule.graph.simplify import inline_calls, simplify
 
@@ -131,7 +132,7 @@ class NativeProgram:
         self._target = target or host()
         self.graph = graph
         artifact = kept(graph, ("program",), self._target, lambda: self.design.artifact())
-        self._constants = [np.ascontiguousarray(array) for array in artifact.constants]
+        self._constants = [lined_up(array) for array in artifact.constants]
         self._written = [(tuple(s), np.dtype(d)) for s, d in artifact.facts["written"]]
         self._results: list[int] = artifact.facts["results"]
         self.function_count: int = artifact.facts["functions"]

@@ -26,6 +26,7 @@ from chainrule.engines.native.resident import panelled
 from chainrule.engines.native.split import Share, overwrites
 from chainrule.engines.native.target import Target, host
 from chainrule.engines.native.writer import Writer, shares_of
+from chainrule.engines.panels import lined_up
 from chainrule.graph.node import Graph, Node
 
 __all__ = ["LoopDesign", "NativeLoop"]
@@ -231,7 +232,7 @@ class NativeLoop:
         key = ("loop", *self._counts, *described(shorter))
         artifact = kept(step, key, self._target, lambda: self.design.artifact())
         self._kept = step.output_specs[states:]
-        self._constants = [np.ascontiguousarray(array) for array in artifact.constants]
+        self._constants = [lined_up(array) for array in artifact.constants]
         self.layout: tuple[int, ...] = tuple(artifact.facts["layout"])
         self._moves: int = artifact.facts["moves"]
         self._grows: bool = artifact.facts["grows"]
@@ -260,7 +261,7 @@ class NativeLoop:
             return None
         if growth.scales != known.scales:
             return None
-        return [np.ascontiguousarray(array) for array in growth.constants]
+        return [lined_up(array) for array in growth.constants]
 
     def advance(
         self,
